@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * The only memory accesses and barriers that the ring core uses on shared words.
+ *
+ * Two bodies, one meaning: the kernel's own primitives, and the C11 ones spelled
+ * as compiler builtins so that C and C++ programs can include this header alike.
+ * Every use in the core names its partner.
+ */
+#ifndef SHMRING_BARRIER_H
+#define SHMRING_BARRIER_H
+
+#ifdef __KERNEL__
+
+#include <asm/barrier.h>
+#include <linux/compiler.h>
+#include <linux/processor.h>
+
+#define shmring_load(p)			READ_ONCE(*(p))
+#define shmring_store(p, v)		WRITE_ONCE(*(p), (v))
+#define shmring_load_acquire(p)		smp_load_acquire(p)
+#define shmring_store_release(p, v)	smp_store_release(p, v)
+#define shmring_fence()			smp_mb()
+#define shmring_pause()			cpu_relax()
+#define shmring_likely(x)		likely(x)
+#define shmring_unlikely(x)		unlikely(x)
+
+#else /* !__KERNEL__ */
+
+#define shmring_load(p)			__atomic_load_n((p), __ATOMIC_RELAXED)
+#define shmring_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define shmring_load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define shmring_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+#ifdef __SANITIZE_THREAD__
+/*
+ * ThreadSanitizer does not model fences. A locked instruction on a private word
+ * is the same full barrier on the machines that it runs on; it orders nothing in
+ * its model, which needs nothing: every word the core shares is atomic.
+ */
+static inline void shmring_fence(void)
+{
+	unsigned int word = 0;
+
+	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
+}
+#else
+#define shmring_fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+
+static inline void shmring_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ __volatile__("yield" ::: "memory");
+#else
+	__asm__ __volatile__("" ::: "memory");
+#endif
+}
+
+#define shmring_likely(x)		__builtin_expect(!!(x), 1)
+#define shmring_unlikely(x)		__builtin_expect(!!(x), 0)
+
+#endif /* __KERNEL__ */
+
+#endif /* SHMRING_BARRIER_H */

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * One producer, one consumer, records of any length.
+ *
+ * The record is its own publication. Its header word is zero until the record is
+ * complete, and the consumer looks at nothing else: a message costs the transfer
+ * of the lines that it lies in and of no index. Before the producer writes a
+ * header it zeroes the *next* one, so that the consumer always finds a word that
+ * was written for it and never a leftover of the lap before.
+ *
+ * Both sides also keep their position in their own CURSOR page, where the other
+ * side looks only when it is out of work: the producer when the space that it
+ * knows of is used up, the sleeper before it sleeps, the kernel to tell readiness.
+ *
+ * The algorithm is Lamport's bounded queue with a cached remote index
+ * (FastForward's idea of a slot that carries its own full/empty mark; MCRingBuffer's
+ * of a private copy of the other side's index), made safe against a peer that
+ * writes nonsense: own positions live in private memory, a word of the peer is
+ * loaded once and checked, and a wrong one costs an error, not an access.
+ *
+ * Ordering; the litmus tests are in Documentation/ordering.rst:
+ *
+ *   shmring_spsc_publish   store-release of the header word
+ *     pairs with           load-acquire of it in shmring_spsc_peek
+ *     so that              payload and the zeroed next header are seen with it
+ *   shmring_spsc_release   store-release of the consumer's pos
+ *     pairs with           load-acquire of it in shmring_spsc_refresh
+ *     so that              the payload was read before it is overwritten
+ *   shmring_spsc_armed     full fence between own position and the peer's armed
+ *     pairs with           the full fence between armed and the position in
+ *                          whoever arms (kernel: shmring_arm(); library: arm)
+ *     so that              one of the two sees the other: no lost wake-up
+ *
+ * Everything here is for one thread at a time per side, does not sleep, takes no
+ * lock and makes no call: any context will do, signal handlers included so long
+ * as they do not interrupt the same side's own call.
+ */
+#ifndef SHMRING_SPSC_H
+#define SHMRING_SPSC_H
+
+#include <linux/shmring.h>
+#include <shmring/barrier.h>
+
+#ifndef __KERNEL__
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#endif
+
+/* What a record of @len payload bytes occupies. */
+static inline __u64 shmring_record_size(__u64 len)
+{
+	return (len + sizeof(struct shmring_record) + SHMRING_REC_ALIGN - 1) &
+	       ~(__u64)(SHMRING_REC_ALIGN - 1);
+}
+
+/* Every record needs the word after it free as well: the next header. */
+#define SHMRING_REC_TAIL	sizeof(struct shmring_record)
+
+/* The largest payload in a ring of @data_size bytes. */
+static inline __u64 shmring_record_max(__u64 data_size)
+{
+	__u64 max = data_size - sizeof(struct shmring_record) - SHMRING_REC_TAIL;
+
+	return max < SHMRING_REC_LEN ? max : SHMRING_REC_LEN;
+}
+
+/**
+ * struct shmring_spsc_tx - private state of a producer
+ * @data: DATA, mapped twice in a row, writable
+ * @mask: data_size - 1
+ * @tail: position of the next record
+ * @limit: the consumer's pos as last seen, plus data_size: nothing is written
+ *	at or after it
+ * @seen: the consumer's pos as last seen
+ * @hold_pos: position of the first record that is written but held back
+ * @hold_word: its header word; 0 when nothing is held back
+ * @fence: the consumer may sleep: order publication before reading its armed
+ * @records: records published
+ * @mine: this side's CURSOR page
+ * @peer: the consumer's CURSOR page
+ */
+struct shmring_spsc_tx {
+	unsigned char *data;
+	__u64 mask;
+	__u64 tail;
+	__u64 limit;
+	__u64 seen;
+	__u64 hold_pos;
+	__u32 hold_word;
+	__u32 fence;
+	__u64 records;
+	struct shmring_cursor *mine;
+	const struct shmring_cursor *peer;
+};
+
+/**
+ * struct shmring_spsc_rx - private state of a consumer
+ * @data: DATA, mapped twice in a row
+ * @mask: data_size - 1
+ * @done: position up to which records are released
+ * @head: position of the next record to peek at
+ * @records: records released
+ * @ahead: records between @done and @head
+ * @fence: the producer may sleep
+ * @mine: this side's CURSOR page
+ * @peer: the producer's CURSOR page
+ */
+struct shmring_spsc_rx {
+	const unsigned char *data;
+	__u64 mask;
+	__u64 done;
+	__u64 head;
+	__u64 records;
+	__u32 ahead;
+	__u32 fence;
+	struct shmring_cursor *mine;
+	const struct shmring_cursor *peer;
+};
+
+static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 pos)
+{
+	return &((struct shmring_record *)(void *)(tx->data + (pos & tx->mask)))->word;
+}
+
+/*
+ * Is there a sleeper to kick, now that this side has published up to @pos?
+ * 0: no. 1: yes. -EPIPE: the peer is gone, META says how.
+ */
+static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 pos, int fence)
+{
+	__u32 armed;
+
+	if (fence)
+		shmring_fence();	/* pairs with the fence of whoever arms */
+	/* pairs with the store-release of armed after wake_at in whoever arms */
+	armed = shmring_load_acquire(&peer->armed);
+	if (shmring_likely(armed == SHMRING_ARMED_NO))
+		return 0;
+	if (armed == SHMRING_ARMED_GONE)
+		return -EPIPE;
+	return (__s64)(pos - shmring_load(&peer->wake_at)) >= 0;
+}
+
+/**
+ * shmring_spsc_refresh() - look at the consumer's position again
+ * @tx: producer
+ *
+ * Return: 0, or -EPROTO if the position cannot be: then nothing was learnt.
+ */
+static inline int shmring_spsc_refresh(struct shmring_spsc_tx *tx)
+{
+	/* pairs with the store-release in shmring_spsc_release() */
+	__u64 pos = shmring_load_acquire(&tx->peer->pos);
+
+	/* The consumer moves forward only, and never past what was published. */
+	if (shmring_unlikely(pos - tx->seen > tx->tail - tx->seen))
+		return -EPROTO;
+	tx->seen = pos;
+	tx->limit = pos + tx->mask + 1;
+	return 0;
+}
+
+/**
+ * shmring_spsc_reserve() - find room for a record, by what is known already
+ * @tx: producer
+ * @len: payload bytes, at most shmring_record_max()
+ *
+ * Nothing is taken until the record is committed, so a reservation that is not
+ * wanted is simply forgotten, and one that its owner's death interrupts does not
+ * exist for anybody.
+ *
+ * Return: where the payload goes, or NULL: call shmring_spsc_refresh() and ask
+ * once more.
+ */
+static inline void *shmring_spsc_reserve(struct shmring_spsc_tx *tx, __u64 len)
+{
+	__u64 need = shmring_record_size(len) + SHMRING_REC_TAIL;
+
+	if (shmring_unlikely(tx->limit - tx->tail < need))
+		return NULL;
+	return tx->data + (tx->tail & tx->mask) + sizeof(struct shmring_record);
+}
+
+/**
+ * shmring_spsc_put() - make the reserved record part of the batch
+ * @tx: producer
+ * @len: payload bytes, at most those reserved
+ *
+ * The first record of a batch keeps its header word zero and thereby hides all
+ * that follow, until shmring_spsc_publish() writes it.
+ */
+static inline void shmring_spsc_put(struct shmring_spsc_tx *tx, __u64 len)
+{
+	__u32 *word = shmring_spsc_word(tx, tx->tail);
+	__u64 next = tx->tail + shmring_record_size(len);
+
+	shmring_store(shmring_spsc_word(tx, next), 0);
+	if (tx->hold_word) {
+		shmring_store(word, SHMRING_REC_READY | (__u32)len);
+	} else {
+		tx->hold_pos = tx->tail;
+		tx->hold_word = SHMRING_REC_READY | (__u32)len;
+	}
+	tx->tail = next;
+	tx->records++;
+}
+
+/**
+ * shmring_spsc_publish() - let the consumer see everything that was put
+ * @tx: producer
+ *
+ * Return: as shmring_spsc_armed(): 1 if the caller has to wake the consumer.
+ */
+static inline int shmring_spsc_publish(struct shmring_spsc_tx *tx)
+{
+	/* pairs with the load-acquire in shmring_spsc_peek() */
+	shmring_store_release(shmring_spsc_word(tx, tx->hold_pos), tx->hold_word);
+	tx->hold_word = 0;
+	shmring_store(&tx->mine->records, tx->records);
+	/* pairs with the load-acquire of a consumer about to sleep, and the kernel's */
+	shmring_store_release(&tx->mine->pos, tx->tail);
+	return shmring_spsc_armed(tx->peer, tx->tail, tx->fence);
+}
+
+/**
+ * shmring_spsc_peek() - look at the next record
+ * @rx: consumer
+ * @payload: out: where its payload is, until shmring_spsc_release()
+ *
+ * A hostile producer may still change the payload while it is looked at: copy
+ * first what must not change between check and use.
+ *
+ * Return: payload bytes, -EAGAIN if there is no record yet, -EBADMSG if there is
+ * one whose length cannot be.
+ */
+static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **payload)
+{
+	const unsigned char *rec = rx->data + (rx->head & rx->mask);
+	/* pairs with the store-release in shmring_spsc_publish() */
+	__u32 word = shmring_load_acquire(&((const struct shmring_record *)(const void *)rec)->word);
+	__u32 len = word & SHMRING_REC_LEN;
+
+	if (!word)
+		return -EAGAIN;
+	if (shmring_unlikely((word & ~SHMRING_REC_LEN) != SHMRING_REC_READY ||
+			     rx->head - rx->done + shmring_record_size(len) > rx->mask))
+		return -EBADMSG;
+	*payload = rec + sizeof(struct shmring_record);
+	return len;
+}
+
+/**
+ * shmring_spsc_next() - step over the record that was peeked at
+ * @rx: consumer
+ * @len: what shmring_spsc_peek() returned
+ */
+static inline void shmring_spsc_next(struct shmring_spsc_rx *rx, long len)
+{
+	rx->head += shmring_record_size((__u64)len);
+	rx->ahead++;
+}
+
+/* shmring_spsc_rewind() - go back to the first record that is not released */
+static inline void shmring_spsc_rewind(struct shmring_spsc_rx *rx)
+{
+	rx->head = rx->done;
+	rx->ahead = 0;
+}
+
+/**
+ * shmring_spsc_release() - give back all records that were stepped over
+ * @rx: consumer
+ *
+ * Return: as shmring_spsc_armed(): 1 if the caller has to wake the producer.
+ */
+static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
+{
+	rx->done = rx->head;
+	rx->records += rx->ahead;
+	rx->ahead = 0;
+	shmring_store(&rx->mine->records, rx->records);
+	/* pairs with the load-acquire in shmring_spsc_refresh() */
+	shmring_store_release(&rx->mine->pos, rx->done);
+	return shmring_spsc_armed(rx->peer, rx->done, rx->fence);
+}
+
+/**
+ * shmring_spsc_recover() - find the end of what earlier producers published
+ * @tx: producer, with @data, @mask, @peer and @mine set
+ *
+ * A producer may have died between the header word and its position, so the
+ * records are asked, not the position: from the consumer's to the first zero word.
+ * Batches that were held back end there too, and vanish.
+ *
+ * Return: 0, -EPROTO or -EBADMSG if what is in the ring cannot be.
+ */
+static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
+{
+	/* pairs with the store-release in shmring_spsc_release() */
+	__u64 head = shmring_load_acquire(&tx->peer->pos);
+	__u64 pos = head;
+	__u32 word;
+
+	if (head & (SHMRING_REC_ALIGN - 1))
+		return -EPROTO;
+	while ((word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
+		if ((word & ~SHMRING_REC_LEN) != SHMRING_REC_READY)
+			return -EBADMSG;
+		pos += shmring_record_size(word & SHMRING_REC_LEN);
+		if (pos - head > tx->mask)
+			return -EBADMSG;
+	}
+	tx->tail = pos;
+	tx->seen = head;
+	tx->limit = head + tx->mask + 1;
+	tx->hold_word = 0;
+	tx->records = shmring_load(&tx->mine->records);
+	shmring_store_release(&tx->mine->pos, pos);
+	return 0;
+}
+
+#endif /* SHMRING_SPSC_H */

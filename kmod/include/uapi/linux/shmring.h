@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * shmring - message rings in NUMA-local shared memory
+ *
+ * This header is the whole contract between the kernel module, the library and
+ * any program that speaks to /dev/shmring directly: the ioctl commands first,
+ * the layout of the mapped pages after them.
+ *
+ * An open file of /dev/shmring is unbound. SHMRING_IOC_CREATE makes a ring and
+ * binds the file to it, SHMRING_IOC_ATTACH binds it to a ring that exists. From
+ * then on the file is an *endpoint*: dup(2), fork(2) and SCM_RIGHTS share it, and
+ * it lives until its last descriptor is closed and its last mapping is gone.
+ *
+ * Rules that hold for every command with a struct:
+ *
+ *  - @size is the first field and holds sizeof(struct) as the caller knows it.
+ *    Smaller than the first published version: EINVAL. Larger than what the
+ *    module knows, with anything but zeros in the tail: E2BIG.
+ *  - Reserved fields and unknown flag bits must be zero, otherwise EINVAL.
+ *  - Output is written back only on success.
+ *  - All structs have the same layout for 32-bit and 64-bit programs.
+ *
+ * One meaning per errno:
+ *
+ *  ENOTTY        no such command
+ *  EINVAL        a field holds a value that never means anything
+ *  E2BIG         the struct has a tail that this module does not know
+ *  EFAULT        the argument is not readable or writable memory
+ *  EOPNOTSUPP    a known value, but not offered here or by this ring
+ *  ENOTCONN      the file is not bound to a ring yet
+ *  EISCONN       the file is bound to a ring already
+ *  EACCES        the ring's owner and mode, or the descriptor, do not grant this
+ *  ERANGE        data_size or need is beyond what a ring (this ring) can hold
+ *  ENXIO         there is no such NUMA node, or it is offline
+ *  ENODEV        the NUMA node exists but has no memory
+ *  ENAMETOOLONG  the name is not terminated within SHMRING_NAME_MAX bytes
+ *  EEXIST        a ring of this name exists
+ *  ENOENT        no ring of this name, or no further ring to list
+ *  EBADF         the fd argument is not an open descriptor
+ *  EBADFD        the fd argument is open, but not what is asked for
+ *  EBUSY         the role is taken by a live endpoint, or no slot is free
+ *  EDQUOT        RLIMIT_MEMLOCK, or the module's limit per user
+ *  ENOSPC        the module's limit for all rings together
+ *  ENOMEM        no memory (on the wanted node, when the placement is strict)
+ *  EAGAIN        not ready, and the deadline said not to wait
+ *  ETIMEDOUT     not ready when the deadline passed
+ *  EPIPE         the peer has closed and nothing is left
+ *  EOWNERDEAD    the peer died without closing and nothing is left
+ *  EPROTO        a peer wrote positions that cannot be
+ */
+#ifndef _UAPI_LINUX_SHMRING_H
+#define _UAPI_LINUX_SHMRING_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SHMRING_MAGIC		0x676e7273	/* "srng", little-endian */
+#define SHMRING_ABI		1
+#define SHMRING_NAME_MAX	64		/* with the terminating NUL */
+#define SHMRING_SLOTS_MAX	32
+#define SHMRING_NO_SLOT		0xffffffffu
+
+/* data_size: a power of two after rounding up; at least one page. */
+#define SHMRING_DATA_MAX	(1u << 30)
+
+/**
+ * DOC: topologies
+ *
+ * SHMRING_TOPO_RAW is plain shared memory for the user's own structures;
+ * SHMRING_TOPO_SPSC is one producer and one consumer. The others are reserved.
+ */
+#define SHMRING_TOPO_SPSC	1
+#define SHMRING_TOPO_MPSC	2
+#define SHMRING_TOPO_QUEUE	3
+#define SHMRING_TOPO_BROADCAST	4
+#define SHMRING_TOPO_RAW	5
+
+/**
+ * DOC: roles
+ *
+ * SPSC takes exactly one role. RAW takes PRODUCER (may write DATA), CONSUMER
+ * (may only read it), or both, which is the same as PRODUCER. An OBSERVER may
+ * read everything, writes nothing, takes no slot and is seen by nobody.
+ */
+#define SHMRING_ROLE_PRODUCER	0x1
+#define SHMRING_ROLE_CONSUMER	0x2
+#define SHMRING_ROLE_OBSERVER	0x4
+
+/* What a full ring does to a producer. Only WAIT is offered so far. */
+#define SHMRING_FULL_WAIT		0
+#define SHMRING_FULL_DROP_NEWEST	1
+#define SHMRING_FULL_OVERWRITE		2
+
+/**
+ * DOC: placements
+ *
+ * LOCAL: the node of the CPU that makes the call, else the nearest with memory.
+ * STRICT: @node and no other. PREFERRED: @node, else the nearest with memory.
+ * INTERLEAVE: page after page over all nodes with memory (DATA only).
+ * @node is -1 for LOCAL and INTERLEAVE.
+ */
+#define SHMRING_PLACE_LOCAL		0
+#define SHMRING_PLACE_STRICT		1
+#define SHMRING_PLACE_PREFERRED		2
+#define SHMRING_PLACE_INTERLEAVE	3
+
+/*
+ * Nobody sleeps on this ring: WAIT refuses to sleep with EOPNOTSUPP, EVENTFD
+ * and poll tell of a peer's death only, and commit and release need no fence.
+ */
+#define SHMRING_CREATE_SPIN		0x1
+/* 2 MiB pages for DATA or nothing: ENOMEM when they cannot be had. */
+#define SHMRING_CREATE_HUGE		0x2
+/* Base pages for DATA whatever its size. */
+#define SHMRING_CREATE_SMALL		0x4
+
+/* What WAIT, EVENTFD and poll can tell. */
+#define SHMRING_EV_IN		0x1	/* consumer: a record is there (EPOLLIN) */
+#define SHMRING_EV_OUT		0x2	/* producer: there is space (EPOLLOUT) */
+#define SHMRING_EV_PEER		0x4	/* every peer there was is gone (EPOLLHUP) */
+
+/**
+ * struct shmring_ioc_create - argument of SHMRING_IOC_CREATE
+ * @size: sizeof(struct shmring_ioc_create)
+ * @flags: SHMRING_CREATE_*
+ * @topology: SHMRING_TOPO_*
+ * @role: SHMRING_ROLE_* of the endpoint that this file becomes
+ * @data_size: in: wanted bytes of DATA, 1 to SHMRING_DATA_MAX; out: what it became
+ *	(next power of two, at least a page)
+ * @full_policy: SHMRING_FULL_*
+ * @slots: RAW: how many endpoints at once, 1 to SHMRING_SLOTS_MAX, 0 for 16;
+ *	SPSC: 0 or 2
+ * @mode: permission bits of the ring, 0 to 0777 (read: consume, write: produce);
+ *	the owner is the caller's fsuid and fsgid
+ * @placement: SHMRING_PLACE_* of DATA
+ * @node: its NUMA node, or -1
+ * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
+ * @cursor_node: its NUMA node, or -1
+ * @resv: zero
+ * @ring_id: out: the ring's identity, never used again until reboot
+ * @name: empty (starts with NUL), or letters, digits and "._-", not starting
+ *	with a dot; unique within the caller's IPC namespace
+ *
+ * The endpoint made by CREATE may pass on every right to the ring.
+ */
+struct shmring_ioc_create {
+	__u32 size;
+	__u32 flags;
+	__u32 topology;
+	__u32 role;
+	__aligned_u64 data_size;
+	__u32 full_policy;
+	__u32 slots;
+	__u32 mode;
+	__u32 placement;
+	__s32 node;
+	__u32 cursor_placement;
+	__s32 cursor_node;
+	__u32 resv;
+	__aligned_u64 ring_id;
+	__u8 name[SHMRING_NAME_MAX];
+};
+
+/* @fd names the ring, @name is empty. Without it @name does, and @fd is -1. */
+#define SHMRING_ATTACH_FD	0x1
+
+/**
+ * struct shmring_ioc_attach - argument of SHMRING_IOC_ATTACH
+ * @size: sizeof(struct shmring_ioc_attach)
+ * @flags: SHMRING_ATTACH_*
+ * @role: SHMRING_ROLE_*
+ * @fd: an endpoint of the ring, or -1
+ * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
+ * @cursor_node: its NUMA node, or -1
+ * @ring_id: out: the ring's identity
+ * @name: the ring's name, or empty
+ *
+ * By name, the ring's owner and mode decide; CAP_IPC_OWNER overrides them. By fd,
+ * the rights of that endpoint decide and are inherited.
+ */
+struct shmring_ioc_attach {
+	__u32 size;
+	__u32 flags;
+	__u32 role;
+	__s32 fd;
+	__u32 cursor_placement;
+	__s32 cursor_node;
+	__aligned_u64 ring_id;
+	__u8 name[SHMRING_NAME_MAX];
+};
+
+/**
+ * struct shmring_ioc_info - argument of SHMRING_IOC_INFO and SHMRING_IOC_LIST
+ * @size: sizeof(struct shmring_ioc_info)
+ * @flags: out: SHMRING_CREATE_* of the ring
+ * @ring_id: out; LIST: also in: the last identity seen, 0 to begin
+ * @topology: out: SHMRING_TOPO_*
+ * @full_policy: out: SHMRING_FULL_*
+ * @role: out: role of this endpoint; 0 from LIST
+ * @slot: out: slot of this endpoint, SHMRING_NO_SLOT where it has none
+ * @slots: out: number of slots
+ * @slots_live: out: slots held by live endpoints
+ * @observers: out: number of live observers
+ * @rights: out: what this endpoint may pass on (0: nothing, 4: read, 6: read and
+ *	write); from LIST what the caller would get
+ * @control_size: out: bytes of CONTROL (META and all CURSOR pages), at offset 0
+ * @cursor_offset: out: offset of the CURSOR page of slot 0
+ * @cursor_stride: out: distance between CURSOR pages (the page size)
+ * @data_offset: out: offset of DATA
+ * @data_size: out: bytes of DATA
+ * @max_record: out: largest payload of a record; 0 where there are no records
+ * @data_page_size: out: bytes of the pages that hold DATA (the smallest, if several)
+ * @placement: out: SHMRING_PLACE_* that was asked for DATA
+ * @data_node: out: the NUMA node of DATA, -1 where it is on several
+ * @cursor_node: out: the NUMA node of this endpoint's CURSOR page, -1 without one
+ * @meta_node: out: the NUMA node of META
+ * @mode: out: permission bits
+ * @uid: out: owner, as seen from the caller's user namespace
+ * @gid: out: group, likewise
+ * @resv: zero
+ * @produced: out: bytes ever published, headers included
+ * @consumed: out: bytes ever released, headers included
+ * @name: out: the ring's name, empty where it has none
+ */
+struct shmring_ioc_info {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 ring_id;
+	__u32 topology;
+	__u32 full_policy;
+	__u32 role;
+	__u32 slot;
+	__u32 slots;
+	__u32 slots_live;
+	__u32 observers;
+	__u32 rights;
+	__aligned_u64 control_size;
+	__aligned_u64 cursor_offset;
+	__aligned_u64 cursor_stride;
+	__aligned_u64 data_offset;
+	__aligned_u64 data_size;
+	__aligned_u64 max_record;
+	__aligned_u64 data_page_size;
+	__u32 placement;
+	__s32 data_node;
+	__s32 cursor_node;
+	__s32 meta_node;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 resv;
+	__aligned_u64 produced;
+	__aligned_u64 consumed;
+	__u8 name[SHMRING_NAME_MAX];
+};
+
+/**
+ * struct shmring_ioc_eventfd - argument of SHMRING_IOC_EVENTFD
+ * @size: sizeof(struct shmring_ioc_eventfd)
+ * @flags: zero
+ * @events: SHMRING_EV_*, at least one
+ * @fd: the eventfd(2) to signal from now on in place of any earlier one, or -1
+ *	for none
+ *
+ * The eventfd is a hint, never a count. It is signalled at once if an event holds
+ * already. After a signal the endpoint asks for the next one by arming itself:
+ * see &struct shmring_cursor.
+ */
+struct shmring_ioc_eventfd {
+	__u32 size;
+	__u32 flags;
+	__u32 events;
+	__s32 fd;
+};
+
+#define SHMRING_DEADLINE_NOW	0ULL
+#define SHMRING_DEADLINE_NEVER	(~0ULL)
+
+/**
+ * struct shmring_ioc_wait - argument of SHMRING_IOC_WAIT
+ * @size: sizeof(struct shmring_ioc_wait)
+ * @flags: zero
+ * @events: SHMRING_EV_* to wait for, at least one
+ * @revents: out: those that hold
+ * @need: IN: bytes to be readable, OUT: bytes to be free, headers included;
+ *	0: one record; for OUT, the @want of this endpoint's CURSOR page
+ * @deadline: absolute CLOCK_MONOTONIC time in ns, or SHMRING_DEADLINE_*
+ *
+ * What is left in the ring is told before the peer's end is.
+ */
+struct shmring_ioc_wait {
+	__u32 size;
+	__u32 flags;
+	__u32 events;
+	__u32 revents;
+	__aligned_u64 need;
+	__aligned_u64 deadline;
+};
+
+/*
+ * The type is in no other driver's range; the size travels in the struct.
+ * KICK takes no argument (0): it wakes every sleeper whose event holds.
+ */
+#define SHMRING_IOC_TYPE	0xBB
+#define SHMRING_IOC_CREATE	_IO(SHMRING_IOC_TYPE, 0x40)
+#define SHMRING_IOC_ATTACH	_IO(SHMRING_IOC_TYPE, 0x41)
+#define SHMRING_IOC_INFO	_IO(SHMRING_IOC_TYPE, 0x42)
+#define SHMRING_IOC_LIST	_IO(SHMRING_IOC_TYPE, 0x43)
+#define SHMRING_IOC_EVENTFD	_IO(SHMRING_IOC_TYPE, 0x44)
+#define SHMRING_IOC_KICK	_IO(SHMRING_IOC_TYPE, 0x45)
+#define SHMRING_IOC_WAIT	_IO(SHMRING_IOC_TYPE, 0x46)
+
+/*
+ * The mapped file
+ * ===============
+ *
+ *   0             META     one page        the kernel writes, all read
+ *   cursor_offset CURSOR   a page a slot   its endpoint writes, all read
+ *   data_offset   DATA     data_size       producers write, all read
+ *
+ * Three mappings are granted, each exactly, MAP_SHARED, without PROT_EXEC:
+ * CONTROL (META and all CURSOR pages, offset 0, control_size bytes) read-only;
+ * the endpoint's own CURSOR page read-write; DATA read-write for producers and
+ * read-only for the others. Anything else: EINVAL for a wrong range, EACCES for
+ * a right that is not there. DATA may be mapped any number of times, so that two
+ * mappings in a row make every record contiguous.
+ *
+ * (k) kernel writes   (u) the endpoint that owns the page writes
+ * On the module-free backend the library writes what (k) writes here.
+ */
+
+/* state of a slot */
+#define SHMRING_SLOT_VACANT	0	/* never attached */
+#define SHMRING_SLOT_LIVE	1
+#define SHMRING_SLOT_CLOSED	2	/* closed in order */
+#define SHMRING_SLOT_DEAD	3	/* gone without closing */
+
+/**
+ * struct shmring_slot - what META says of one slot
+ * @state: (k) SHMRING_SLOT_*
+ * @role: (k) SHMRING_ROLE_* of the present or last endpoint
+ * @generation: (k) how many endpoints this slot has had
+ * @pid: (k) process that attached, in its own PID namespace; module-free backend
+ *	only, for people to read, never for decisions
+ */
+struct shmring_slot {
+	__u32 state;
+	__u32 role;
+	__u32 generation;
+	__u32 pid;
+};
+
+/**
+ * struct shmring_meta - the META page
+ * @magic: (k) SHMRING_MAGIC, written last
+ * @abi: (k) SHMRING_ABI
+ * @ring_id: (k)
+ * @data_size: (k)
+ * @data_offset: (k)
+ * @cursor_offset: (k)
+ * @cursor_stride: (k)
+ * @flags: (k) SHMRING_CREATE_*
+ * @topology: (k)
+ * @full_policy: (k)
+ * @slots: (k)
+ * @resv: zero
+ * @slot: (k)
+ */
+struct shmring_meta {
+	__u32 magic;
+	__u32 abi;
+	__aligned_u64 ring_id;
+	__aligned_u64 data_size;
+	__aligned_u64 data_offset;
+	__aligned_u64 cursor_offset;
+	__aligned_u64 cursor_stride;
+	__u32 flags;
+	__u32 topology;
+	__u32 full_policy;
+	__u32 slots;
+	__aligned_u64 resv[24];
+	struct shmring_slot slot[SHMRING_SLOTS_MAX];
+};
+
+/* values of armed */
+#define SHMRING_ARMED_NO	0	/* awake: publish and go on */
+#define SHMRING_ARMED_YES	1	/* asleep or about to: kick when wake_at is reached */
+#define SHMRING_ARMED_GONE	2	/* closed or dead: look at META */
+
+/**
+ * struct shmring_cursor - a CURSOR page, one 128-byte block per use
+ * @pos: (u) producer: end of what is published; consumer: end of what is
+ *	released; bytes since the ring was made, never wraps
+ * @armed: (u, k) SHMRING_ARMED_*: does a peer that publishes have to KICK
+ * @wake_at: (u, k) valid while armed: the peer's @pos from which on it has to
+ * @want: (u) producer: bytes that its last failed reservation needs, header
+ *	included; EPOLLOUT means that these are free
+ * @closed: (u) non-zero: about to close in order
+ * @records: (u) records published or released
+ * @stalls: (u) times the ring was found full (producer) or empty (consumer)
+ * @sleeps: (u) times the endpoint slept
+ * @kicks: (u) times the endpoint had to KICK
+ *
+ * To arm: write wake_at, then armed, full barrier, look at the peer's position
+ * once more, sleep only if it has not moved. To publish: write the position, full
+ * barrier (none on a SPIN ring), read armed. Whoever clears armed wakes the
+ * endpoint after it.
+ */
+struct shmring_cursor {
+	__aligned_u64 pos;
+	__aligned_u64 resv0[15];
+
+	__u32 armed;
+	__u32 resv1;
+	__aligned_u64 wake_at;
+	__aligned_u64 resv2[14];
+
+	__aligned_u64 want;
+	__u32 closed;
+	__u32 resv3;
+	__aligned_u64 resv4[14];
+
+	__aligned_u64 records;
+	__aligned_u64 stalls;
+	__aligned_u64 sleeps;
+	__aligned_u64 kicks;
+	__aligned_u64 resv5[12];
+};
+
+/**
+ * struct shmring_record - header of a record in DATA; the payload follows
+ * @word: 0: not there yet; else SHMRING_REC_READY | payload length
+ * @aux: zero
+ *
+ * Records start at multiples of SHMRING_REC_ALIGN and may run over the end of
+ * DATA into its beginning.
+ */
+struct shmring_record {
+	__u32 word;
+	__u32 aux;
+};
+
+#define SHMRING_REC_ALIGN	8
+#define SHMRING_REC_READY	0x80000000u
+#define SHMRING_REC_LEN		0x3fffffffu
+
+#endif /* _UAPI_LINUX_SHMRING_H */

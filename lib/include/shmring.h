@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT) */
+/*
+ * libshmring - message rings in NUMA-local shared memory
+ *
+ * A ring belongs to the kernel (backend "device", /dev/shmring) or to a file of
+ * shared memory (backend "memfd", needs no module). Both behave the same here,
+ * but for what only the kernel can give: README says what that is.
+ *
+ * A handle is one endpoint of a ring in one role. Every function returns 0 (or
+ * what it says) on success and a negative errno on failure; shmring_strerror()
+ * makes a sentence of it. The library prints nothing, keeps no global state,
+ * installs no signal handler, and starts no thread but the one that
+ * shmring_pollfd() and shmring_set_eventfd() document for the memfd backend.
+ *
+ * Threads: one thread at a time per handle; different handles are independent.
+ * A producer handle and a consumer handle of one ring may be used by two threads.
+ * Fork: parent and child share the endpoint; one of them at a time may use it.
+ * Signals: no function is async-signal-safe unless it says so.
+ *
+ * Deadlines are absolute CLOCK_MONOTONIC times in nanoseconds. SHMRING_NOWAIT
+ * never waits (-EAGAIN); SHMRING_FOREVER waits until it is done, a signal
+ * handler ran (-EINTR), or the peer is gone (-EPIPE, -EOWNERDEAD).
+ *
+ * Functions marked "fast path" are inline here and exported from the library
+ * under the same name, for other languages.
+ */
+#ifndef SHMRING_H
+#define SHMRING_H
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <linux/shmring.h>
+#include <shmring/spsc.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SHMRING_VERSION_MAJOR	0
+#define SHMRING_VERSION_MINOR	1
+
+#define SHMRING_NOWAIT		SHMRING_DEADLINE_NOW
+#define SHMRING_FOREVER		SHMRING_DEADLINE_NEVER
+
+#define SHMRING_BACKEND_AUTO	0	/* the device where it can be opened, else memfd */
+#define SHMRING_BACKEND_DEVICE	1
+#define SHMRING_BACKEND_MEMFD	2
+
+#define SHMRING_SPIN_AUTO	0	/* some microseconds, none where both share a CPU */
+#define SHMRING_SPIN_NEVER	(-1)	/* sleep at once */
+#define SHMRING_SPIN_ALWAYS	(-2)	/* never sleep in send and receive calls */
+
+/**
+ * struct shmring_opts - how to make a ring or join one; zero means the default
+ * @size: sizeof(struct shmring_opts), always
+ * @backend: SHMRING_BACKEND_*
+ * @flags: SHMRING_CREATE_* (create only)
+ * @data_size: bytes of DATA, rounded up to a power of two; default 1 MiB
+ * @topology: SHMRING_TOPO_*; default SPSC
+ * @full_policy: SHMRING_FULL_*
+ * @slots: RAW: endpoints at once; default 16
+ * @mode: permission bits; default 0600
+ * @placement: SHMRING_PLACE_* of DATA; default LOCAL
+ * @node: NUMA node of DATA for STRICT and PREFERRED
+ * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
+ * @cursor_node: its node for STRICT and PREFERRED
+ * @spin_ns: how long blocking calls spin before they sleep, or SHMRING_SPIN_*
+ */
+struct shmring_opts {
+	size_t size;
+	uint32_t backend;
+	uint32_t flags;
+	uint64_t data_size;
+	uint32_t topology;
+	uint32_t full_policy;
+	uint32_t slots;
+	uint32_t mode;
+	uint32_t placement;
+	int32_t node;
+	uint32_t cursor_placement;
+	int32_t cursor_node;
+	int64_t spin_ns;
+};
+
+/**
+ * struct shmring_stats - what one endpoint has done
+ * @size: sizeof(struct shmring_stats), set by the caller
+ * @state: SHMRING_SLOT_*
+ * @role: SHMRING_ROLE_*
+ * @bytes: bytes published or released, headers included
+ * @records: records published or released
+ * @stalls: times the ring was found full (producer) or empty (consumer)
+ * @sleeps: times it slept
+ * @kicks: times it had to wake the other side with a system call
+ * @pid: process that attached; 0 where the backend does not tell
+ */
+struct shmring_stats {
+	size_t size;
+	uint32_t state;
+	uint32_t role;
+	uint64_t bytes;
+	uint64_t records;
+	uint64_t stalls;
+	uint64_t sleeps;
+	uint64_t kicks;
+	uint32_t pid;
+	uint32_t resv;
+};
+
+/*
+ * A handle. Programs hold pointers to it and never look inside: the fields are
+ * here for the inline functions alone. The library allocates it, with more
+ * behind.
+ */
+struct shmring {
+	struct shmring_spsc_tx tx;
+	uint64_t max_record;	/* of a producer; 0 sends every reserve to the slow path */
+	uint64_t reserved;	/* bytes reserved and not committed, plus one; 0: none */
+	uint64_t resv[6];
+	struct shmring_spsc_rx rx;
+};
+
+/* ---- making, joining, leaving ------------------------------------------- */
+
+/**
+ * shmring_create() - make a ring and become an endpoint of it
+ * @name: its name, or NULL for a ring that is reached through shmring_fd() only
+ * @role: SHMRING_ROLE_*
+ * @opts: options, or NULL for all defaults
+ * @out: the handle, to be closed with shmring_close()
+ *
+ * Return: 0; -EEXIST, -EINVAL, -ERANGE, -ENXIO, -ENODEV, -EDQUOT, -ENOSPC,
+ * -ENOMEM, -EOPNOTSUPP, -ENAMETOOLONG, or what opening the device gives.
+ */
+int shmring_create(const char *name, uint32_t role, const struct shmring_opts *opts,
+		   struct shmring **out);
+
+/**
+ * shmring_attach() - become an endpoint of a ring that has a name
+ * @name: its name
+ * @role: SHMRING_ROLE_*
+ * @opts: options, or NULL; those that describe the ring are ignored
+ * @out: the handle
+ *
+ * With SHMRING_BACKEND_AUTO the device is asked first, then the memfd backend.
+ *
+ * Return: 0; -ENOENT, -EACCES, -EBUSY (the role is taken by a live endpoint), ...
+ */
+int shmring_attach(const char *name, uint32_t role, const struct shmring_opts *opts,
+		   struct shmring **out);
+
+/**
+ * shmring_open() - attach to a ring, make it if there is none
+ * @name: its name
+ * @role: SHMRING_ROLE_*
+ * @opts: options, or NULL
+ * @out: the handle
+ *
+ * Return: 0, or as shmring_create() and shmring_attach().
+ */
+int shmring_open(const char *name, uint32_t role, const struct shmring_opts *opts,
+		 struct shmring **out);
+
+/**
+ * shmring_attach_fd() - become an endpoint of the ring behind a descriptor
+ * @fd: what shmring_fd() gave, here or in another process; it stays the caller's
+ * @role: SHMRING_ROLE_*
+ * @opts: options, or NULL
+ * @out: the handle
+ *
+ * Return: 0; -EBADF, -EBADFD (not a ring), -EACCES, -EBUSY, ...
+ */
+int shmring_attach_fd(int fd, uint32_t role, const struct shmring_opts *opts,
+		      struct shmring **out);
+
+/**
+ * shmring_close() - leave the ring in order
+ * @r: handle, or NULL
+ *
+ * Publishes what shmring_put() held back, tells the peer, and frees the handle.
+ * Peers read what is left and then get -EPIPE. Of a process that dies without
+ * this they get -EOWNERDEAD.
+ */
+void shmring_close(struct shmring *r);
+
+/**
+ * shmring_fd() - the descriptor behind a handle
+ * @r: handle
+ *
+ * For shmring_attach_fd() in this or, passed on, another process. It belongs to
+ * the handle: do not close it.
+ */
+int shmring_fd(const struct shmring *r);
+
+/**
+ * shmring_send_fd() - pass a ring over a UNIX socket (SCM_RIGHTS)
+ * @sock: connected UNIX socket
+ * @r: handle
+ *
+ * Return: 0, or what sendmsg(2) gives.
+ */
+int shmring_send_fd(int sock, const struct shmring *r);
+
+/**
+ * shmring_recv_fd() - receive what shmring_send_fd() sent
+ * @sock: connected UNIX socket
+ *
+ * Return: a descriptor for shmring_attach_fd(), to be closed by the caller, with
+ * close-on-exec set; -EPIPE if the socket was closed; -EBADMSG if something else
+ * was sent; or what recvmsg(2) gives.
+ */
+int shmring_recv_fd(int sock);
+
+/* ---- slow paths of the inline functions; not for use by themselves ------- */
+
+int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline);
+int __shmring_commit(struct shmring *r, int kick);
+long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline);
+int __shmring_release(struct shmring *r, int kick);
+
+#ifndef SHMRING_INLINE
+#define SHMRING_INLINE static inline
+#endif
+
+/* ---- sending -------------------------------------------------------------- */
+
+/**
+ * shmring_reserve() - room for a record, zero-copy (fast path)
+ * @r: producer
+ * @len: payload bytes
+ * @payload: out: where to write them
+ * @deadline: how long to wait for space
+ *
+ * Nothing needs to be done to give a reservation up. A second one replaces the
+ * first.
+ *
+ * Return: 0; -EMSGSIZE (no ring of this size can take it), -EAGAIN, -ETIMEDOUT,
+ * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer).
+ */
+SHMRING_INLINE int shmring_reserve(struct shmring *r, size_t len, void **payload,
+				   uint64_t deadline)
+{
+	if (shmring_likely(len <= r->max_record)) {
+		*payload = shmring_spsc_reserve(&r->tx, len);
+		if (shmring_likely(*payload)) {
+			r->reserved = (uint64_t)len + 1;
+			return 0;
+		}
+	}
+	return __shmring_reserve(r, len, payload, deadline);
+}
+
+/**
+ * shmring_put() - finish the reserved record, but do not show it yet (fast path)
+ * @r: producer
+ * @len: payload bytes, at most those reserved
+ *
+ * The records of a batch become visible together, by shmring_flush(), by a
+ * shmring_commit(), or when a later reservation has to wait for space.
+ *
+ * Return: 0, or -EINVAL without a reservation that is large enough.
+ */
+SHMRING_INLINE int shmring_put(struct shmring *r, size_t len)
+{
+	if (shmring_unlikely(len >= r->reserved))
+		return -EINVAL;
+	r->reserved = 0;
+	shmring_spsc_put(&r->tx, len);
+	return 0;
+}
+
+/**
+ * shmring_flush() - show everything that was put (fast path)
+ * @r: producer
+ *
+ * Return: 0.
+ */
+SHMRING_INLINE int shmring_flush(struct shmring *r)
+{
+	int kick;
+
+	if (!r->tx.hold_word)
+		return 0;
+	kick = shmring_spsc_publish(&r->tx);
+	if (shmring_unlikely(kick))
+		return __shmring_commit(r, kick);
+	return 0;
+}
+
+/**
+ * shmring_commit() - finish the reserved record and show it (fast path)
+ * @r: producer
+ * @len: payload bytes, at most those reserved
+ *
+ * Return: 0, or -EINVAL without a reservation that is large enough. That the
+ * consumer is gone is told by the next reservation, not here: the record is in
+ * the ring.
+ */
+SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
+{
+	int err = shmring_put(r, len);
+
+	return shmring_unlikely(err) ? err : shmring_flush(r);
+}
+
+/**
+ * shmring_send() - copy a record into the ring (fast path)
+ * @r: producer
+ * @buf: payload
+ * @len: its bytes
+ * @deadline: how long to wait for space
+ *
+ * Return: 0, or as shmring_reserve(): then nothing was sent.
+ */
+SHMRING_INLINE int shmring_send(struct shmring *r, const void *buf, size_t len,
+				uint64_t deadline)
+{
+	void *payload;
+	int err = shmring_reserve(r, len, &payload, deadline);
+
+	if (shmring_unlikely(err))
+		return err;
+	memcpy(payload, buf, len);
+	return shmring_commit(r, len);
+}
+
+/**
+ * shmring_sendv() - gather one record from several pieces
+ * @r: producer
+ * @iov: the pieces
+ * @n: how many
+ * @deadline: how long to wait for space
+ *
+ * Return: 0, or as shmring_reserve(): then nothing was sent.
+ */
+int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
+		  uint64_t deadline);
+
+/**
+ * shmring_send_batch() - send several records, shown together where they fit
+ * @r: producer
+ * @msgs: a record each
+ * @n: how many
+ * @deadline: how long to wait for space
+ *
+ * Return: how many were sent, at least one; or an error if none was.
+ */
+long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
+			uint64_t deadline);
+
+/* ---- receiving ------------------------------------------------------------ */
+
+/**
+ * shmring_peek() - look at the next record, zero-copy (fast path)
+ * @r: consumer
+ * @payload: out: where it is, read-only, until shmring_release()
+ * @deadline: how long to wait for a record
+ *
+ * Peeking again without releasing shows the same record.
+ *
+ * Return: payload bytes; -EAGAIN, -ETIMEDOUT, -EINTR, -EPIPE or -EOWNERDEAD
+ * (nothing is left and the producer is gone), -EBADMSG or -EPROTO (the producer
+ * wrote nonsense), -EACCES (not a consumer).
+ */
+SHMRING_INLINE long shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
+{
+	long len;
+
+	shmring_spsc_rewind(&r->rx);
+	len = shmring_spsc_peek(&r->rx, payload);
+	if (shmring_likely(len >= 0)) {
+		shmring_spsc_next(&r->rx, len);
+		return len;
+	}
+	return __shmring_peek(r, payload, deadline);
+}
+
+/**
+ * shmring_release() - give back what the last peek showed (fast path)
+ * @r: consumer
+ *
+ * Return: 0, also when there is nothing to give back.
+ */
+SHMRING_INLINE int shmring_release(struct shmring *r)
+{
+	int kick;
+
+	if (shmring_unlikely(!r->rx.ahead))
+		return 0;
+	kick = shmring_spsc_release(&r->rx);
+	if (shmring_unlikely(kick))
+		return __shmring_release(r, kick);
+	return 0;
+}
+
+/**
+ * shmring_recv() - copy the next record out of the ring (fast path)
+ * @r: consumer
+ * @buf: where to
+ * @cap: bytes there
+ * @deadline: how long to wait for a record
+ *
+ * Return: payload bytes; -EMSGSIZE if they do not fit (the record stays, and
+ * shmring_peek() tells its size); or as shmring_peek().
+ */
+SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
+{
+	const void *payload;
+	long len = shmring_peek(r, &payload, deadline);
+
+	if (shmring_unlikely(len < 0))
+		return len;
+	if (shmring_unlikely((size_t)len > cap))
+		return -EMSGSIZE;
+	memcpy(buf, payload, (size_t)len);
+	shmring_release(r);
+	return len;
+}
+
+/**
+ * shmring_peek_batch() - look at several records at once
+ * @r: consumer
+ * @msgs: out: where each is
+ * @n: how many at most
+ * @deadline: how long to wait for the first
+ *
+ * shmring_release() gives all of them back.
+ *
+ * Return: how many, at least one; or as shmring_peek().
+ */
+long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
+			uint64_t deadline);
+
+/**
+ * shmring_recv_batch() - copy several records out of the ring
+ * @r: consumer
+ * @msgs: in: buffers; out: their iov_len is the payload's
+ * @n: how many at most
+ * @deadline: how long to wait for the first
+ *
+ * Stops before a record that does not fit its buffer.
+ *
+ * Return: how many, at least one; -EMSGSIZE if the first does not fit; or as
+ * shmring_peek().
+ */
+long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
+			uint64_t deadline);
+
+/* ---- waiting --------------------------------------------------------------- */
+
+/**
+ * shmring_wait() - sleep until something can be done
+ * @r: handle
+ * @events: SHMRING_EV_*, those of its role
+ * @deadline: how long
+ *
+ * Return: the SHMRING_EV_* that hold; -EAGAIN, -ETIMEDOUT, -EINTR, -EINVAL,
+ * -EOPNOTSUPP (a SPIN ring), -EPIPE or -EOWNERDEAD (the peer is gone and PEER was
+ * not asked for).
+ */
+int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline);
+
+/**
+ * shmring_pollfd() - a descriptor for poll(2), select(2), epoll(7), io_uring
+ * @r: handle
+ *
+ * POLLIN when shmring_arm() should be called: a record (consumer), space
+ * (producer: POLLOUT as well on the device), or the peer's end. On the device it
+ * is the endpoint itself. On the memfd backend it is an eventfd that a thread of
+ * the library serves from the first call on, with all signals blocked; a child
+ * after fork(2) has no such thread.
+ *
+ * Use: call shmring_arm(); if it says 0, poll; then call it again.
+ *
+ * Return: the descriptor, which belongs to the handle; or an error.
+ */
+int shmring_pollfd(struct shmring *r);
+
+/**
+ * shmring_arm() - ask to be signalled, unless there is no need to wait
+ * @r: handle
+ * @events: SHMRING_EV_*, those of its role
+ *
+ * To be called when the ring was found empty (full), before waiting on
+ * shmring_pollfd() or on an eventfd of shmring_set_eventfd(). On the memfd
+ * backend it also takes back the last signal of shmring_pollfd().
+ *
+ * Return: the SHMRING_EV_* that hold already: do not wait; 0: a signal will come.
+ */
+int shmring_arm(struct shmring *r, uint32_t events);
+
+/**
+ * shmring_set_eventfd() - have an eventfd signalled
+ * @r: handle
+ * @events: SHMRING_EV_*, those of its role
+ * @efd: an eventfd, which stays the caller's; -1: none any more
+ *
+ * One eventfd per handle and event. A signal is a hint: look, and shmring_arm()
+ * before waiting for the next. The memfd backend serves it from its thread: see
+ * shmring_pollfd().
+ *
+ * Return: 0, -EBADF, -EBADFD (not an eventfd), -EINVAL, -EOPNOTSUPP (a SPIN ring).
+ */
+int shmring_set_eventfd(struct shmring *r, uint32_t events, int efd);
+
+/* ---- looking ---------------------------------------------------------------- */
+
+/**
+ * shmring_raw() - the memory of a RAW ring
+ * @r: handle
+ * @bytes: out: how much, may be NULL
+ *
+ * Return: its address (read-only mapped for a CONSUMER or OBSERVER), or NULL if the
+ * ring is not RAW. It stays valid until shmring_close().
+ */
+void *shmring_raw(struct shmring *r, size_t *bytes);
+
+/**
+ * shmring_info() - what the ring is
+ * @r: handle
+ * @info: out: @info->size must be sizeof(struct shmring_ioc_info)
+ *
+ * Return: 0, or -EINVAL.
+ */
+int shmring_info(const struct shmring *r, struct shmring_ioc_info *info);
+
+/**
+ * shmring_get_stats() - what one endpoint has done
+ * @r: handle
+ * @slot: whose: 0 the producer, 1 the consumer of an SPSC ring
+ * @stats: out: @stats->size must be sizeof(struct shmring_stats)
+ *
+ * Return: 0, or -EINVAL.
+ */
+int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats);
+
+/**
+ * shmring_backend() - the backend behind a handle
+ * @r: handle
+ *
+ * Return: SHMRING_BACKEND_DEVICE or SHMRING_BACKEND_MEMFD.
+ */
+uint32_t shmring_backend(const struct shmring *r);
+
+/**
+ * shmring_list() - the rings that the caller may read
+ * @backend: SHMRING_BACKEND_*; AUTO: both
+ * @fn: called for each; a non-zero return ends the list and is returned
+ * @arg: for @fn
+ *
+ * Unnamed rings are listed on the device only.
+ *
+ * Return: 0, what @fn returned, or an error.
+ */
+int shmring_list(uint32_t backend,
+		 int (*fn)(uint32_t backend, const struct shmring_ioc_info *info, void *arg),
+		 void *arg);
+
+/**
+ * shmring_strerror() - what an error means and what to do about it
+ * @err: an error as returned, negative or positive
+ *
+ * Async-signal-safe and thread-safe.
+ *
+ * Return: a sentence; never NULL.
+ */
+const char *shmring_strerror(int err);
+
+/**
+ * shmring_version() - the library's version
+ *
+ * Return: "MAJOR.MINOR".
+ */
+const char *shmring_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SHMRING_H */
