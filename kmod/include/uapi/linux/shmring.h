@@ -201,7 +201,7 @@ struct shmring_ioc_attach {
  * @slots: out: number of slots
  * @slots_live: out: slots held by live endpoints
  * @observers: out: number of live observers
- * @rights: out: what this endpoint may pass on (0: nothing, 4: read, 6: read and
+ * @rights: out: what this endpoint may pass on (bits as in a mode: 4 read, 2
  *	write); from LIST what the caller would get
  * @control_size: out: bytes of CONTROL (META and all CURSOR pages), at offset 0
  * @cursor_offset: out: offset of the CURSOR page of slot 0
@@ -282,8 +282,9 @@ struct shmring_ioc_eventfd {
  * @flags: zero
  * @events: SHMRING_EV_* to wait for, at least one
  * @revents: out: those that hold
- * @need: IN: bytes to be readable, OUT: bytes to be free, headers included;
- *	0: one record; for OUT, the @want of this endpoint's CURSOR page
+ * @need: IN: bytes of records to be readable; OUT: bytes of a record, header
+ *	included, to fit; 0: one record, for OUT of the size that @want in this
+ *	endpoint's CURSOR page tells
  * @deadline: absolute CLOCK_MONOTONIC time in ns, or SHMRING_DEADLINE_*
  *
  * What is left in the ring is told before the peer's end is.
@@ -393,8 +394,9 @@ struct shmring_meta {
  *	released; bytes since the ring was made, never wraps
  * @armed: (u, k) SHMRING_ARMED_*: does a peer that publishes have to KICK
  * @wake_at: (u, k) valid while armed: the peer's @pos from which on it has to
- * @want: (u) producer: bytes that its last failed reservation needs, header
- *	included; EPOLLOUT means that these are free
+ * @want: (u) producer: bytes of the record that its last failed reservation was
+ *	for, header included; EPOLLOUT means that such a record fits. What else a
+ *	record needs (room for the next header) the kernel adds itself
  * @closed: (u) non-zero: about to close in order
  * @records: (u) records published or released
  * @stalls: (u) times the ring was found full (producer) or empty (consumer)

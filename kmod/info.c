@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a ring is, told to programs (INFO, LIST) and to people (fdinfo).
+ */
+#include <linux/cred.h>
+#include <linux/seq_file.h>
+#include <linux/user_namespace.h>
+#include <shmring/spsc.h>
+
+#include "shmring.h"
+
+static const char *shmring_topology_name(u32 topology)
+{
+	return topology == SHMRING_TOPO_SPSC ? "spsc" : "raw";
+}
+
+static void shmring_count(const struct shmring_ring *ring, struct shmring_ioc_info *info)
+{
+	const struct shmring_endpoint *ep;
+
+	list_for_each_entry(ep, &ring->endpoints, link) {
+		if (ep->slot == SHMRING_NO_SLOT)
+			info->observers++;
+		else
+			info->slots_live++;
+	}
+}
+
+/**
+ * shmring_info() - describe a ring
+ * @ring: ring
+ * @ep: the endpoint that asks, or NULL for a caller who is none
+ * @info: out; @info->size is left alone
+ */
+void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
+		  struct shmring_ioc_info *info)
+{
+	u32 size = info->size;
+
+	memset(info, 0, sizeof(*info));
+	info->size = size;
+	info->flags = ring->flags;
+	info->ring_id = ring->id;
+	info->topology = ring->topology;
+	info->full_policy = SHMRING_FULL_WAIT;
+	info->role = ep ? ep->role : 0;
+	info->slot = ep ? ep->slot : SHMRING_NO_SLOT;
+	info->slots = ring->slots;
+	info->rights = ep ? ep->rights : shmring_rights(ring);
+	info->control_size = ring->control_size;
+	info->cursor_offset = PAGE_SIZE;
+	info->cursor_stride = PAGE_SIZE;
+	info->data_offset = ring->data_offset;
+	info->data_size = ring->data_size;
+	info->data_page_size = ring->data_page_size;
+	info->placement = ring->place.placement;
+	info->data_node = ring->data_node;
+	info->meta_node = page_to_nid(virt_to_page(ring->meta));
+	info->mode = ring->mode;
+	info->uid = from_kuid_munged(current_user_ns(), ring->uid);
+	info->gid = from_kgid_munged(current_user_ns(), ring->gid);
+	memcpy(info->name, ring->name, sizeof(info->name));
+
+	spin_lock(&ring->lock);
+	shmring_count(ring, info);
+	info->cursor_node = info->slot == SHMRING_NO_SLOT ? NUMA_NO_NODE :
+			    page_to_nid(virt_to_page(ring->cursor[info->slot]));
+	if (ring->topology == SHMRING_TOPO_SPSC) {
+		info->max_record = shmring_record_max(ring->data_size);
+		info->consumed = READ_ONCE(ring->cursor[SHMRING_SLOT_CONSUMER]->pos);
+		info->produced = READ_ONCE(ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
+	}
+	spin_unlock(&ring->lock);
+}
+
+/**
+ * shmring_show_fdinfo() - /proc/PID/fdinfo/FD
+ * @m: where to
+ * @file: file of /dev/shmring
+ */
+void shmring_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct shmring_endpoint *ep = file->private_data;
+	struct shmring_ring *ring = shmring_ring_of(ep);
+	struct shmring_ioc_info info = { };
+
+	if (!ring) {
+		seq_puts(m, "shmring-id:\tunbound\n");
+		return;
+	}
+	shmring_info(ring, ep, &info);
+	seq_printf(m, "shmring-id:\t%llu\n", info.ring_id);
+	seq_printf(m, "shmring-name:\t%s\n", ring->name);
+	seq_printf(m, "shmring-topology:\t%s\n", shmring_topology_name(info.topology));
+	seq_printf(m, "shmring-role:\t%s\n",
+		   info.role == SHMRING_ROLE_PRODUCER ? "producer" :
+		   info.role == SHMRING_ROLE_CONSUMER ? "consumer" :
+		   info.role == SHMRING_ROLE_OBSERVER ? "observer" : "producer,consumer");
+	seq_printf(m, "shmring-slot:\t%d\n", (s32)info.slot);
+	seq_printf(m, "shmring-data-size:\t%llu\n", info.data_size);
+	seq_printf(m, "shmring-data-node:\t%d\n", info.data_node);
+	seq_printf(m, "shmring-data-page-size:\t%llu\n", info.data_page_size);
+	seq_printf(m, "shmring-cursor-node:\t%d\n", info.cursor_node);
+	seq_printf(m, "shmring-produced:\t%llu\n", info.produced);
+	seq_printf(m, "shmring-consumed:\t%llu\n", info.consumed);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The objects of the module and who owns them.
+ *
+ *   file of /dev/shmring --owns--> endpoint --holds--> ring --owns--> inode, pages
+ *
+ * A mapping holds its file, so an endpoint outlives its descriptors while it is
+ * mapped. A ring lives as long as it has endpoints. Its pages live in the page
+ * cache of an inode of its own.
+ *
+ * Locks, outermost first:
+ *
+ *   shmring_endpoint.bind_lock  mutex: one CREATE or ATTACH at a time per file;
+ *                               user memory may be touched under it, so nothing
+ *                               that mmap or a page fault calls may take it
+ *   shmring_registry_lock       mutex: names, identities, a ring's last reference
+ *   shmring_ring.lock           spinlock: slots, endpoint list, cursor pointers,
+ *                               arming and waking
+ */
+#ifndef SHMRING_INTERNAL_H
+#define SHMRING_INTERNAL_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/refcount.h>
+#include <linux/shmring.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+
+struct eventfd_ctx;
+struct seq_file;
+struct user_struct;
+
+#define SHMRING_SLOT_PRODUCER	0	/* of an SPSC ring */
+#define SHMRING_SLOT_CONSUMER	1
+#define SHMRING_EVENTS		3	/* IN, OUT, PEER */
+
+/* Bits of a ring's mode and of what an endpoint may pass on. */
+#define SHMRING_MAY_READ	4
+#define SHMRING_MAY_WRITE	2
+
+/**
+ * struct shmring_charge - what a ring has been charged for
+ * @user: the user whose locked memory it counts as
+ * @account: the module's own count for that user
+ * @pages: how many
+ */
+struct shmring_charge {
+	struct user_struct *user;
+	struct shmring_account *account;
+	unsigned long pages;
+};
+
+/**
+ * struct shmring_place - where pages are wanted
+ * @placement: SHMRING_PLACE_*
+ * @node: a node that exists, or NUMA_NO_NODE
+ */
+struct shmring_place {
+	u32 placement;
+	int node;
+};
+
+/**
+ * struct shmring_ring - a ring
+ * @refs: one per endpoint; the last is dropped under shmring_registry_lock
+ * @lock: see above
+ * @endpoints: all endpoints, observers included; by @lock
+ * @slot: the endpoint that holds each slot; by @lock
+ * @cursor: the CURSOR page of each slot; by @lock
+ * @meta: the META page
+ * @inode: owns the pages
+ * @charge: what is accounted for them
+ * @place: where DATA was wanted
+ * @data_node: where DATA is; -1: on several nodes
+ * @data_page_size: bytes of its smallest page
+ * @id: identity
+ * @flags: SHMRING_CREATE_*
+ * @topology: SHMRING_TOPO_*
+ * @slots: number of slots
+ * @data_size: bytes of DATA
+ * @data_offset: where DATA is in the file
+ * @control_size: where CONTROL ends
+ * @listed: found by name and in the list; by shmring_registry_lock
+ * @name_node: in the table of names, if it has one
+ * @ns: identity of the IPC namespace that the name belongs to
+ * @uid: owner
+ * @gid: group
+ * @mode: permission bits
+ * @name: name, or empty
+ */
+struct shmring_ring {
+	refcount_t refs;
+	spinlock_t lock;
+	struct list_head endpoints;
+	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
+	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
+	struct shmring_meta *meta;
+	struct inode *inode;
+	struct shmring_charge charge;
+	struct shmring_place place;
+	int data_node;
+	unsigned long data_page_size;
+	u64 id;
+	u32 flags;
+	u32 topology;
+	u32 slots;
+	u64 data_size;
+	u64 data_offset;
+	u64 control_size;
+	bool listed;
+	struct hlist_node name_node;
+	struct shmring_ns {
+		const void *ptr;
+		unsigned int inum;
+	} ns;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	char name[SHMRING_NAME_MAX];
+};
+
+/**
+ * struct shmring_endpoint - what an open file is, once it is bound
+ * @ring: its ring; NULL until bound, then constant; published last, with release
+ * @bind_lock: see above
+ * @link: in @ring->endpoints; by @ring->lock
+ * @wq: sleepers in WAIT and poll
+ * @eventfd: registered, by event bit; by @ring->lock
+ * @role: SHMRING_ROLE_*
+ * @slot: its slot, or SHMRING_NO_SLOT
+ * @rights: SHMRING_MAY_* that it may pass on
+ */
+struct shmring_endpoint {
+	struct shmring_ring *ring;
+	struct mutex bind_lock;
+	struct list_head link;
+	wait_queue_head_t wq;
+	struct eventfd_ctx *eventfd[SHMRING_EVENTS];
+	u32 role;
+	u32 slot;
+	u32 rights;
+};
+
+/* The ring of a file, or NULL while it is unbound. Pairs with shmring_bind(). */
+static inline struct shmring_ring *shmring_ring_of(const struct shmring_endpoint *ep)
+{
+	return smp_load_acquire(&ep->ring);
+}
+
+/* device.c */
+extern const struct file_operations shmring_fops;
+
+/* ring.c */
+struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
+					 const struct shmring_place *data,
+					 const struct shmring_place *cursor);
+void shmring_ring_put(struct shmring_ring *ring);
+
+/* endpoint.c */
+int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u32 role);
+void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ring);
+void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring);
+void shmring_unbind(struct shmring_endpoint *ep);
+
+/* memory.c */
+int shmring_place_check(u32 placement, s32 node, bool may_interleave,
+			struct shmring_place *place);
+int shmring_memory_alloc(struct shmring_ring *ring, const struct shmring_place *cursor,
+			 u32 slot);
+void shmring_memory_free(struct shmring_ring *ring);
+int shmring_cursor_place(struct shmring_ring *ring, u32 slot,
+			 const struct shmring_place *place);
+
+/* account.c */
+int shmring_charge(struct shmring_charge *charge, unsigned long pages);
+void shmring_uncharge(struct shmring_charge *charge);
+void shmring_account_init(void);
+
+/* registry.c */
+int shmring_name_check(const u8 *name);
+u32 shmring_rights(const struct shmring_ring *ring);
+int shmring_register(struct shmring_ring *ring);
+void shmring_publish(struct shmring_ring *ring);
+bool shmring_put_and_unregister(struct shmring_ring *ring);
+struct shmring_ring *shmring_find_name(const u8 *name);
+struct shmring_ring *shmring_find_next(u64 after);
+
+/* mmap.c */
+int shmring_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
+					unsigned long len, unsigned long pgoff,
+					unsigned long flags);
+
+/* wait.c */
+u32 shmring_events_of(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
+int shmring_kick(struct shmring_endpoint *ep);
+int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);
+__poll_t shmring_poll(struct file *file, poll_table *wait);
+void shmring_wake_all(struct shmring_ring *ring);
+
+/* info.c */
+void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
+		  struct shmring_ioc_info *info);
+void shmring_show_fdinfo(struct seq_file *m, struct file *file);
+
+#endif /* SHMRING_INTERNAL_H */
