@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What building and testing needs from the distribution, and how to get it.
+#
+#   selftests/deps.sh GROUP...     install what these groups lack
+#   selftests/deps.sh --list       print the table
+#
+# Debian 12: installed with apt, as root or through sudo. Anywhere else: what is
+# missing is named and nothing is touched.
+#
+# Kernels to test are never installed: selftests/fetch.sh unpacks them into build/.
+set -eu
+
+# group   probe                       Debian package
+TABLE='
+build     cmd:gcc                     build-essential
+build     cmd:make                    build-essential
+build     header:stdlib.h             build-essential
+build     cmd:pkg-config              pkg-config
+build     cmd:xz                      xz-utils
+build     header:numa.h               libnuma-dev
+build     header:liburing.h           liburing-dev
+kernel    cmd:gcc-12                  gcc-12
+kernel    lib:libelf.so.1             libelf1
+kernel    lib:libcrypto.so.3          libssl3
+vm        cmd:qemu-system-x86_64      qemu-system-x86
+vm        cmd:cpio                    cpio
+vm        file:/bin/busybox           busybox-static
+vm        cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
+vm        file:/usr/i686-linux-gnu/lib/libc.a libc6-dev-i386-cross
+lint      cmd:perl                    perl
+lint      cmd:sparse                  sparse
+lint      cmd:shellcheck              shellcheck
+lint      cmd:codespell               codespell
+lint      cmd:clang                   clang
+'
+
+say() { echo "deps: $*" >&2; }
+
+probe() {
+	case $1 in
+	cmd:*) command -v "${1#cmd:}" >/dev/null ;;
+	file:*) [ -e "${1#file:}" ] ;;
+	header:*) gcc -E -x c -include "${1#header:}" /dev/null >/dev/null 2>&1 ;;
+	lib:*) [ -n "$(find /lib /usr/lib /lib64 /usr/lib64 -maxdepth 2 \
+			-name "${1#lib:}" -print -quit 2>/dev/null)" ] ;;
+	esac
+}
+
+# missing GROUP...: one "probe package" a line
+missing() {
+	local group want pkg g
+
+	while read -r group want pkg; do
+		for g in "$@"; do
+			[ "$g" = "$group" ] || continue
+			probe "$want" || echo "$want $pkg"
+		done
+	done <<<"$TABLE"
+}
+
+is_debian12() {
+	# shellcheck disable=SC1091
+	( . /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-}" = 12 ] ) 2>/dev/null &&
+		command -v apt-get >/dev/null
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		say "this needs root or sudo: $*"
+		return 1
+	fi
+}
+
+# quietly CMD...: shows the output only if CMD fails
+quietly() {
+	local out rc=0
+
+	out=$("$@" </dev/null 2>&1) || rc=$?
+	[ "$rc" = 0 ] || printf '%s\n' "$out" >&2
+	return "$rc"
+}
+
+# Archives are updated under our feet: mirrors out of step give a wrong hash, old
+# indices a 404. Ask anew a few times; the signatures are checked every time.
+apt_update() {
+	quietly as_root apt-get -qq -o Acquire::Retries=3 \
+		-o Acquire::Check-Valid-Until=false update ||
+		say "apt-get update failed, going on with the indices there are"
+}
+
+apt_install() {
+	local try
+
+	for try in 1 2 3; do
+		[ "$try" = 1 ] && [ -n "$(ls /var/lib/apt/lists/*_Packages* 2>/dev/null)" ] || apt_update
+		if quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+			-o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
+			--no-install-recommends install "$@"; then
+			return 0
+		fi
+		say "attempt $try of 3 failed"
+	done
+	return 1
+}
+
+main() {
+	local lacks pkgs
+
+	if [ "${1:-}" = --list ]; then
+		echo "$TABLE"
+		return 0
+	fi
+	lacks=$(missing "$@")
+	[ -n "$lacks" ] || return 0
+	pkgs=$(echo "$lacks" | awk '{ print $2 }' | sort -u)
+	if ! is_debian12; then
+		say "missing here (and only Debian 12 is installed for):"
+		echo "$lacks" | awk '{ sub(/^[a-z]*:/, "", $1); printf "deps:   %-28s Debian: %s\n", $1, $2 }' >&2
+		return 1
+	fi
+	say "installing:" $pkgs
+	# shellcheck disable=SC2086
+	apt_install $pkgs || return 1
+	lacks=$(missing "$@")
+	[ -z "$lacks" ] || { say "still missing:" $lacks; return 1; }
+}
+
+[ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

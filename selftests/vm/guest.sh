@@ -1,0 +1,161 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What happens inside the guest, run by PID 1 with its output on the second serial
+# port. run-vm writes /guest/config and reads what is printed here: everything
+# between "@begin NAME" and "@end NAME STATUS" is one program's TAP, and tap.awk
+# judges it.
+#
+# In this order: look at the memory, load the module, run what was asked for,
+# unload, look again.
+set -u
+. /guest/config		# MODE MODULE PATTERN PROGRAM_TIMEOUT
+
+busybox --install -s /bin
+hostname guest
+# Tests provoke SIGSEGV on purpose; the log stays for what is wrong.
+echo 0 >/proc/sys/debug/exception-trace
+echo 60 >/proc/sys/kernel/hung_task_timeout_secs
+[ ! -e /proc/sys/kernel/panic_on_rcu_stall ] || echo 1 >/proc/sys/kernel/panic_on_rcu_stall
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+echo "harness: start" >/dev/kmsg
+echo "@up $(cut -d' ' -f1 /proc/uptime) $(uname -r)"
+
+# ---- the harness's own checks, as TAP ---------------------------------------
+
+n=0
+failed=0
+ok() { n=$((n + 1)); echo "ok $n - $*"; }
+not_ok() { n=$((n + 1)); failed=1; echo "not ok $n - $*"; }
+note() { sed 's/^/# /'; }
+
+# check WHAT COMMAND...: shows what the command printed if it fails
+check() {
+	what=$1
+	shift
+	if "$@" >/tmp/.check 2>&1; then
+		ok "$what"
+	else
+		not_ok "$what"
+		note </tmp/.check
+	fi
+}
+
+begin() { n=0; echo "@begin $1"; }
+end() { echo "1..$n"; echo "@end $1 $failed"; }
+
+# ---- module and memory --------------------------------------------------------
+
+# Pages that cannot be reclaimed, exactly: per-CPU remainders are folded in first.
+unevictable() {
+	sync
+	echo 7 >/proc/sys/vm/drop_caches	# 4: and do not say so
+	cat /proc/sys/vm/stat_refresh
+	grep -E '^(Mlocked|Unevictable):' /proc/meminfo
+}
+
+load() {
+	insmod /shmring.ko || return 1
+	# As the udev rule does.
+	chgrp shmring /dev/shmring && chmod 660 /dev/shmring
+}
+
+unused() {
+	cat /sys/module/shmring/refcnt
+	ps -o pid,ppid,stat,user,args
+	[ "$(cat /sys/module/shmring/refcnt)" = 0 ]
+}
+
+same_memory() {
+	unevictable >/tmp/.after
+	cat /tmp/.before /tmp/.after
+	cmp -s /tmp/.before /tmp/.after
+}
+
+nothing_left() {
+	! ls -d /dev/shmring /sys/module/shmring /sys/class/misc/shmring \
+		/sys/kernel/debug/shmring 2>/dev/null &&
+		! grep shmring /proc/slabinfo /proc/filesystems /proc/modules
+}
+
+# O (out of tree) and E (not signed) are what our own module always sets.
+taint() {
+	cat /proc/sys/kernel/tainted
+	[ $(($(cat /proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13))) = 0 ]
+}
+
+before() {
+	unevictable >/tmp/.before
+	[ "$MODULE" = 1 ] || return 0
+	load || { begin module; not_ok "insmod"; end module; exit 1; }
+}
+
+# Three times, for what a second load finds that a first left behind.
+reload() {
+	for i in 1 2 3; do
+		load && rmmod shmring || return 1
+	done
+}
+
+after() {
+	begin module
+	if [ "$MODULE" = 1 ]; then
+		check "nothing uses the module any more" unused
+		check "rmmod" rmmod shmring
+		check "insmod and rmmod again, three times" reload
+		check "rmmod leaves nothing behind" nothing_left
+		check "locked and unevictable memory is back where it was" same_memory
+	fi
+	check "the kernel is not tainted" taint
+	end module
+}
+
+# ---- what to run -----------------------------------------------------------------
+
+program() {
+	echo "@begin $1"
+	timeout -s KILL "$PROGRAM_TIMEOUT" sh -c "cd ${2%/*} && exec $2" \
+		</dev/null 2>/tmp/.stderr
+	rc=$?
+	echo
+	sed 's/^/# stderr: /' /tmp/.stderr
+	echo "@end $1 $rc"
+}
+
+# programs DIR: everything executable in there
+programs() {
+	for p in "/tests/$1"/*; do
+		[ -f "$p" ] && [ -x "$p" ] || continue
+		case $1/${p##*/} in
+		$PATTERN) program "$1/${p##*/}" "$p" ;;
+		esac
+	done
+}
+
+case $MODE in
+tests)
+	before
+	programs shmring
+	SHMRING_TEST_BACKEND=device
+	export SHMRING_TEST_BACKEND
+	programs lib
+	;;
+command)
+	before
+	echo "@command"
+	sh /guest/command </dev/null
+	rc=$?
+	echo
+	echo "@status $rc"
+	;;
+shell)
+	before
+	echo "Exit the shell to unload the module and end the guest."
+	stty sane -F /dev/ttyS1
+	setsid -c sh -i </dev/ttyS1 >/dev/ttyS1 2>&1
+	stty raw -F /dev/ttyS1
+	;;
+esac
+after
+echo "@done"
+exit "$failed"
