@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bench pc: what a contender is, and the loops that every contender is measured in.
+ */
+#ifndef SHMRING_BENCH_PC_H
+#define SHMRING_BENCH_PC_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+
+#define PC_LEN_MAX	65536
+
+/**
+ * struct pc_shape - what a channel has to carry
+ * @len: bytes of a record
+ * @ring_bytes: memory for records, a power of two
+ */
+struct pc_shape {
+	size_t len;
+	size_t ring_bytes;
+};
+
+/* A channel in one direction; each contender has its own kind behind it. */
+struct pc_channel;
+
+/**
+ * struct pc_contender - a way to pass records from one process to another
+ * @name: for people, options and results
+ * @what: one line on what it is
+ * @spins: its ends never sleep, so they need a CPU each
+ * @available: 0, or why it cannot run here: a negative errno
+ * @make: a channel, before the processes are
+ * @destroy: afterwards
+ * @join: become an end of it, in the process that will use it; side 0 sends
+ * @leave: stop being one, in order
+ * @counters: how often this end slept and had to wake the other; may be NULL
+ * @produce: send records @first to @first + @count - 1
+ * @consume: receive and check as many
+ * @client: round trips: send, receive, check, write down how long; in ns
+ * @server: the other side
+ */
+struct pc_contender {
+	const char *name;
+	const char *what;
+	bool spins;
+	int (*available)(void);
+	int (*make)(const struct pc_shape *shape, struct pc_channel **out);
+	void (*destroy)(struct pc_channel *c);
+	int (*join)(struct pc_channel *c, unsigned int side);
+	void (*leave)(struct pc_channel *c);
+	void (*counters)(struct pc_channel *c, unsigned int side, uint64_t *sleeps, uint64_t *kicks);
+	int (*produce)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
+	int (*consume)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
+	int (*client)(struct pc_channel *out, struct pc_channel *in, uint64_t first, uint64_t count,
+		      size_t len, uint32_t *ns);
+	int (*server)(struct pc_channel *in, struct pc_channel *out, uint64_t first, uint64_t count,
+		      size_t len);
+};
+
+extern const struct pc_contender pc_sysv_sem;		/* bench_pc_sysv.c */
+extern const struct pc_contender pc_plain;		/* bench_pc_plain.c */
+extern const struct pc_contender pc_memfd;		/* bench_pc_shmring.c */
+extern const struct pc_contender pc_memfd_spin;
+extern const struct pc_contender pc_device;
+extern const struct pc_contender pc_device_spin;
+
+/* bench_pc_run.c: one measurement */
+
+/**
+ * struct pc_run - what to measure and what came out
+ * @who: the contender
+ * @place: where its two processes run
+ * @shape: of its channel
+ * @round_trip: instead of throughput
+ * @count: records, or round trips
+ * @traced: count system calls instead
+ * @value: out: records a second, or the median round trip in ns
+ * @p99: out: round trip in ns
+ * @elapsed_ns: out
+ * @calls: out: system calls of both sides
+ * @sleeps: out: by the contender's own counting
+ * @kicks: out: likewise
+ * @switches: out: voluntary context switches of both sides
+ */
+struct pc_run {
+	const struct pc_contender *who;
+	const struct bench_place *place;
+	struct pc_shape shape;
+	bool round_trip;
+	uint64_t count;
+	bool traced;
+	double value;
+	double p99;
+	uint64_t elapsed_ns;
+	uint64_t calls;
+	uint64_t sleeps;
+	uint64_t kicks;
+	uint64_t switches;
+};
+
+/* 0, -EBADMSG if a record was wrong, or what else went wrong. */
+int pc_measure(struct pc_run *run);
+
+/* Finds the @count that takes about @target_ns; the runs it needs are the warm-up. */
+int pc_calibrate(struct pc_run *run, uint64_t target_ns);
+
+/* bench_pc_report.c: what came out of many */
+
+/**
+ * struct pc_result - all rounds of one contender at one length
+ * @v: records a second or median round trip in ns, a round each
+ * @p99: a round each
+ * @counted: records that the counters below are of
+ * @calls_per_record: below 0: not known
+ */
+struct pc_result {
+	const struct pc_contender *who;
+	size_t len;
+	bool round_trip;
+	uint64_t count;
+	double *v;
+	double *p99;
+	uint64_t counted;
+	uint64_t sleeps;
+	uint64_t kicks;
+	uint64_t switches;
+	double calls_per_record;
+};
+
+struct pc_report {
+	json_t *environment;
+	struct pc_result *result;	/* in groups of @contenders, the baseline's index in each the same */
+	unsigned int results;
+	unsigned int contenders;
+	unsigned int baseline;
+	unsigned int rounds;
+	size_t ring_bytes;
+	json_t *skipped;		/* array of {contender, why} */
+};
+
+void pc_print_text(const struct pc_report *report);
+void pc_print_tsv(const struct pc_report *report);
+json_t *pc_report_json(const struct pc_report *report);
+
+/*
+ * Record @seq is its number, then words that differ from record to record and from
+ * place to place: a record that is late, torn or shifted does not match.
+ */
+#define PC_STEP	0x9e3779b97f4a7c15ULL
+
+static inline __attribute__((always_inline))
+void pc_fill(uint64_t *buf, uint64_t seq, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len / 8; i++)
+		buf[i] = seq + i * PC_STEP;
+	if (len & 7) {
+		uint64_t last = seq + i * PC_STEP;
+
+		memcpy(buf + i, &last, len & 7);
+	}
+}
+
+static inline __attribute__((always_inline))
+bool pc_right(const uint64_t *buf, uint64_t seq, size_t len)
+{
+	uint64_t wrong = 0;
+	size_t i;
+
+	for (i = 0; i < len / 8; i++)
+		wrong |= buf[i] ^ (seq + i * PC_STEP);
+	if (len & 7) {
+		uint64_t last = seq + i * PC_STEP;
+
+		wrong |= (uint64_t)!!memcmp(buf + i, &last, len & 7);
+	}
+	return !wrong;
+}
+
+/*
+ * The loops, for a contender that has
+ *
+ *	int NAME_send(struct pc_channel *c, const void *buf, size_t len);
+ *	int NAME_recv(struct pc_channel *c, void *buf, size_t len);
+ *
+ * both of which wait as long as it takes, inlined, and with the usual lengths known
+ * to the compiler, as they would be in a program.
+ */
+#define PC_BY_LEN(len, call)						\
+	do {								\
+		switch (len) {						\
+		case 8: {						\
+			enum { LEN = 8 };				\
+			return call;					\
+		}							\
+		case 64: {						\
+			enum { LEN = 64 };				\
+			return call;					\
+		}							\
+		case 256: {						\
+			enum { LEN = 256 };				\
+			return call;					\
+		}							\
+		case 1024: {						\
+			enum { LEN = 1024 };				\
+			return call;					\
+		}							\
+		default: {						\
+			const size_t LEN = (len);			\
+			return call;					\
+		}							\
+		}							\
+	} while (0)
+
+#define PC_LOOPS(NAME)							\
+static inline __attribute__((always_inline))				\
+int NAME##_produce_len(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	static uint64_t buf[PC_LEN_MAX / 8];				\
+	uint64_t seq;							\
+	int err;							\
+									\
+	for (seq = first; seq < first + count; seq++) {			\
+		pc_fill(buf, seq, len);					\
+		err = NAME##_send(c, buf, len);				\
+		if (err)						\
+			return err;					\
+	}								\
+	return 0;							\
+}									\
+									\
+static inline __attribute__((always_inline))				\
+int NAME##_consume_len(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	static uint64_t buf[PC_LEN_MAX / 8];				\
+	uint64_t seq;							\
+	int err;							\
+									\
+	for (seq = first; seq < first + count; seq++) {			\
+		err = NAME##_recv(c, buf, len);				\
+		if (err)						\
+			return err;					\
+		if (!pc_right(buf, seq, len))				\
+			return -EBADMSG;				\
+	}								\
+	return 0;							\
+}									\
+									\
+static int NAME##_produce(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	PC_BY_LEN(len, NAME##_produce_len(c, first, count, LEN));	\
+}									\
+									\
+static int NAME##_consume(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	PC_BY_LEN(len, NAME##_consume_len(c, first, count, LEN));	\
+}									\
+									\
+static inline __attribute__((always_inline))				\
+int NAME##_client_len(struct pc_channel *out, struct pc_channel *in, uint64_t first,	\
+		      uint64_t count, size_t len, uint32_t *ns)		\
+{									\
+	static uint64_t buf[PC_LEN_MAX / 8];				\
+	uint64_t seq, then, t;						\
+	int err;							\
+									\
+	then = bench_now();						\
+	for (seq = first; seq < first + count; seq++) {			\
+		pc_fill(buf, seq, len);					\
+		err = NAME##_send(out, buf, len);			\
+		if (!err)						\
+			err = NAME##_recv(in, buf, len);		\
+		if (err)						\
+			return err;					\
+		if (!pc_right(buf, seq, len))				\
+			return -EBADMSG;				\
+		t = bench_now();					\
+		if (ns)							\
+			ns[seq - first] = t - then < UINT32_MAX ?	\
+					  (uint32_t)(t - then) : UINT32_MAX;	\
+		then = t;						\
+	}								\
+	return 0;							\
+}									\
+									\
+static inline __attribute__((always_inline))				\
+int NAME##_server_len(struct pc_channel *in, struct pc_channel *out, uint64_t first,	\
+		      uint64_t count, size_t len)			\
+{									\
+	static uint64_t buf[PC_LEN_MAX / 8];				\
+	uint64_t seq;							\
+	int err;							\
+									\
+	for (seq = first; seq < first + count; seq++) {			\
+		err = NAME##_recv(in, buf, len);			\
+		if (err)						\
+			return err;					\
+		if (!pc_right(buf, seq, len))				\
+			return -EBADMSG;				\
+		err = NAME##_send(out, buf, len);			\
+		if (err)						\
+			return err;					\
+	}								\
+	return 0;							\
+}									\
+									\
+static int NAME##_client(struct pc_channel *out, struct pc_channel *in, uint64_t first,	\
+			 uint64_t count, size_t len, uint32_t *ns)	\
+{									\
+	PC_BY_LEN(len, NAME##_client_len(out, in, first, count, LEN, ns));	\
+}									\
+									\
+static int NAME##_server(struct pc_channel *in, struct pc_channel *out, uint64_t first,	\
+			 uint64_t count, size_t len)			\
+{									\
+	PC_BY_LEN(len, NAME##_server_len(in, out, first, count, LEN));	\
+}
+
+#endif /* SHMRING_BENCH_PC_H */

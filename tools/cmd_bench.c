@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shmring bench - the table of benchmarks
+ */
+#include "bench.h"
+
+static const struct tool_command benches[] = {
+	{ "pc",	"one producer, one consumer: against semaphores and a plain ring",	bench_pc },
+	{ NULL,	NULL,									NULL },
+};
+
+int cmd_bench(int argc, char **argv)
+{
+	return tool_dispatch("shmring bench",
+			     "Measure, here and now, each contender in processes of its own. A run whose data "
+			     "is wrong is an error (exit status 6), never a figure.",
+			     NULL, benches, argc, argv);
+}

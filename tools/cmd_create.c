@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shmring create - make a ring and keep it
+ *
+ * A ring lives as long as anybody has it open, so somebody has to: this process
+ * does, as an observer that takes nobody's place, until it is told to leave.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+enum {
+	KEY_SPIN = 0x100,
+	KEY_SLOTS,
+};
+
+struct create_args {
+	struct tool_args common;
+	const char *name;
+	bool quiet;
+};
+
+static const struct argp_option options[] = {
+	{ "quiet", 'q', NULL, 0, "Say nothing", 1 },
+	{ "topology", 'T', "WHICH", 0,
+	  "spsc (default: one producer, one consumer) or raw (memory for structures of your own)", 4 },
+	{ "slots", KEY_SLOTS, "N", 0, "raw: how many may use it at once (default 16)", 4 },
+	{ "spin", KEY_SPIN, NULL, 0, "A ring on which nobody ever sleeps", 4 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct create_args *args = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->common;
+		state->child_inputs[1] = &args->common;
+		state->child_inputs[2] = &args->common;
+		return 0;
+	case 'q':
+		args->quiet = true;
+		return 0;
+	case 'T':
+		if (!strcmp(arg, "spsc"))
+			args->common.opts.topology = SHMRING_TOPO_SPSC;
+		else if (!strcmp(arg, "raw"))
+			args->common.opts.topology = SHMRING_TOPO_RAW;
+		else
+			argp_error(state, "--topology: '%s' is not spsc or raw", arg);
+		return 0;
+	case KEY_SLOTS:
+		args->common.opts.slots = (uint32_t)tool_parse_number(state, "--slots", arg, 1,
+								     SHMRING_SLOTS_MAX);
+		return 0;
+	case KEY_SPIN:
+		args->common.opts.flags |= SHMRING_CREATE_SPIN;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "'%s' is one argument too many", arg);
+		args->name = tool_parse_name(state, arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!args->name)
+			argp_error(state, "which ring? its name is missing");
+		if (args->common.opts.slots && args->common.opts.topology != SHMRING_TOPO_RAW)
+			argp_error(state, "--slots is for --topology raw: spsc always has two");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int tell(const struct create_args *args, struct shmring *r)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	char size[32], page[32], node[32];
+	int err;
+
+	if (args->common.json)
+		return tool_print_json(tool_ring_json(r));
+	err = shmring_info(r, &info);
+	if (err)
+		return tool_fail(err, "cannot look at ring '%s'", args->name);
+	if (info.data_node < 0)
+		snprintf(node, sizeof(node), "several nodes");
+	else
+		snprintf(node, sizeof(node), "node %d", info.data_node);
+	printf("ring %s (%s, id %llu): %s on %s in pages of %s, mode %04o, %s backend\n", args->name,
+	       tool_topology_name(info.topology), (unsigned long long)info.ring_id,
+	       tool_size(size, sizeof(size), info.data_size), node,
+	       tool_size(page, sizeof(page), info.data_page_size), info.mode,
+	       tool_backend_name(shmring_backend(r)));
+	if (info.topology == SHMRING_TOPO_SPSC)
+		printf("use it: seq 10 | shmring send %s    and: shmring recv %s    (Ctrl-C here lets it go)\n",
+		       args->name, args->name);
+	return tool_flush_stdout(TOOL_OK);
+}
+
+int cmd_create(int argc, char **argv)
+{
+	static const struct argp_child children[] = {
+		{ &tool_argp_ring, 0, "How to make it:", 5 }, { &tool_argp_backend, 0, NULL, 0 },
+		{ &tool_argp_json, 0, NULL, 0 }, { 0 }
+	};
+	static const struct argp argp = {
+		options, parse, "NAME",
+		"Make ring NAME and keep it until SIGINT (Ctrl-C), SIGTERM or SIGHUP."
+		"\v"
+		"A ring vanishes with its last user, so nothing can be left behind; this command is a "
+		"user that takes nobody's place. `shmring send` and `shmring recv` make the ring "
+		"themselves if need be: create is for choosing how, and for keeping it from one "
+		"sender to the next. It is an error (exit status 1) if the ring exists.",
+		children, NULL, NULL
+	};
+	struct create_args args = { 0 };
+	struct shmring *r;
+	sigset_t stops;
+	int code, err, sig;
+
+	tool_args_init(&args.common);
+	tool_parse(&argp, "shmring create", argc, argv, &args);
+	/* Blocked and waited for: no signal can fall between making and waiting. */
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stops, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	err = shmring_create(args.name, SHMRING_ROLE_OBSERVER, &args.common.opts, &r);
+	if (err == -EEXIST)
+		return tool_say(TOOL_ERROR,
+				"ring '%s' exists already: use it, or take another name (shmring list shows all)",
+				args.name);
+	if (err)
+		return tool_fail(err, "cannot make ring '%s'", args.name);
+	code = args.quiet ? TOOL_OK : tell(&args, r);
+	if (!code)
+		sigwait(&stops, &sig);
+	shmring_close(r);
+	return code;
+}

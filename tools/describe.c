@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rings in words and in JSON.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+
+#include "tool.h"
+
+const char *tool_backend_name(uint32_t backend)
+{
+	return backend == SHMRING_BACKEND_DEVICE ? "device" : "memfd";
+}
+
+const char *tool_topology_name(uint32_t topology)
+{
+	switch (topology) {
+	case SHMRING_TOPO_SPSC:
+		return "spsc";
+	case SHMRING_TOPO_MPSC:
+		return "mpsc";
+	case SHMRING_TOPO_QUEUE:
+		return "queue";
+	case SHMRING_TOPO_BROADCAST:
+		return "broadcast";
+	case SHMRING_TOPO_RAW:
+		return "raw";
+	default:
+		return "unknown";
+	}
+}
+
+const char *tool_placement_name(uint32_t placement)
+{
+	switch (placement) {
+	case SHMRING_PLACE_LOCAL:
+		return "local";
+	case SHMRING_PLACE_STRICT:
+		return "strict";
+	case SHMRING_PLACE_PREFERRED:
+		return "preferred";
+	case SHMRING_PLACE_INTERLEAVE:
+		return "interleave";
+	default:
+		return "unknown";
+	}
+}
+
+const char *tool_role_name(uint32_t role)
+{
+	switch (role) {
+	case 0:
+		return "none";
+	case SHMRING_ROLE_PRODUCER:
+		return "producer";
+	case SHMRING_ROLE_CONSUMER:
+		return "consumer";
+	case SHMRING_ROLE_PRODUCER | SHMRING_ROLE_CONSUMER:
+		return "both";
+	case SHMRING_ROLE_OBSERVER:
+		return "observer";
+	default:
+		return "unknown";
+	}
+}
+
+const char *tool_state_name(uint32_t state)
+{
+	switch (state) {
+	case SHMRING_SLOT_VACANT:
+		return "vacant";
+	case SHMRING_SLOT_LIVE:
+		return "live";
+	case SHMRING_SLOT_CLOSED:
+		return "closed";
+	case SHMRING_SLOT_DEAD:
+		return "dead";
+	default:
+		return "unknown";
+	}
+}
+
+const char *tool_size(char *buf, size_t n, uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB" };
+	unsigned int u = 0;
+
+	while (u < 3 && bytes >= 1024 && !(bytes & 1023)) {
+		bytes >>= 10;
+		u++;
+	}
+	snprintf(buf, n, "%llu %s", (unsigned long long)bytes, units[u]);
+	return buf;
+}
+
+/*
+ * Local users only: name services would make of a listing a matter of networks,
+ * and of a statically linked program an impossible one.
+ */
+const char *tool_user(char *buf, size_t n, uint32_t uid)
+{
+	const struct passwd *pw;
+	FILE *f = fopen("/etc/passwd", "re");
+
+	snprintf(buf, n, "%u", uid);
+	if (!f)
+		return buf;
+	while ((pw = fgetpwent(f))) {
+		if (pw->pw_uid == uid) {
+			snprintf(buf, n, "%s", pw->pw_name);
+			break;
+		}
+	}
+	fclose(f);
+	return buf;
+}
+
+uint64_t tool_used(const struct shmring_ioc_info *info)
+{
+	uint64_t used = info->produced - info->consumed;
+
+	/* The two are read one after the other, and either may be forged. */
+	return info->topology == SHMRING_TOPO_RAW || used > info->data_size ? 0 : used;
+}
+
+static json_t *optional_node(int32_t node)
+{
+	return node < 0 ? json_null() : json_integer(node);
+}
+
+json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info)
+{
+	const char *name = (const char *)info->name;
+	char mode[8], user[64];
+	json_t *flags = json_array();
+
+	if (info->flags & SHMRING_CREATE_SPIN)
+		json_array_append_new(flags, json_string("spin"));
+	if (info->flags & SHMRING_CREATE_HUGE)
+		json_array_append_new(flags, json_string("huge"));
+	if (info->flags & SHMRING_CREATE_SMALL)
+		json_array_append_new(flags, json_string("small"));
+	snprintf(mode, sizeof(mode), "%04o", info->mode);
+	return json_pack("{s:I, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:i,"
+			 " s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}",
+			 "id", (json_int_t)info->ring_id,
+			 "name", *name ? json_string(name) : json_null(),
+			 "backend", tool_backend_name(backend),
+			 "topology", tool_topology_name(info->topology),
+			 "flags", flags,
+			 "data_size", (json_int_t)info->data_size,
+			 "page_size", (json_int_t)info->data_page_size,
+			 "max_record", (json_int_t)info->max_record,
+			 "used", (json_int_t)tool_used(info),
+			 "placement", tool_placement_name(info->placement),
+			 "data_node", optional_node(info->data_node),
+			 "meta_node", info->meta_node,
+			 "mode", mode,
+			 "user", tool_user(user, sizeof(user), info->uid),
+			 "uid", (int)info->uid,
+			 "gid", (int)info->gid,
+			 "slots", (int)info->slots,
+			 "slots_live", (int)info->slots_live,
+			 "observers", (int)info->observers,
+			 "control_size", (json_int_t)info->control_size,
+			 "produced", (json_int_t)info->produced,
+			 "consumed", (json_int_t)info->consumed);
+}
+
+static json_t *region(const char *name, uint64_t offset, uint64_t size, const char *writer,
+		      json_t *node)
+{
+	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:o}", "region", name,
+			 "offset", (json_int_t)offset, "size", (json_int_t)size,
+			 "written_by", writer, "read_by", "all", "node", node);
+}
+
+static const char *cursor_writer(const struct shmring_ioc_info *info, unsigned int slot)
+{
+	if (info->topology != SHMRING_TOPO_SPSC)
+		return "its endpoint";
+	return slot ? "the consumer" : "the producer";
+}
+
+json_t *tool_ring_json(struct shmring *r)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	json_t *root, *regions, *slots;
+	unsigned int i;
+	char name[24];
+
+	if (shmring_info(r, &info))
+		return NULL;
+	root = tool_info_json(shmring_backend(r), &info);
+	regions = json_array();
+	slots = json_array();
+	json_array_append_new(regions, region("META", 0, info.cursor_offset, "the kernel",
+					      optional_node(info.meta_node)));
+	for (i = 0; i < info.slots; i++) {
+		snprintf(name, sizeof(name), "CURSOR %u", i);
+		/* Where another endpoint's page lies, only that endpoint is told. */
+		json_array_append_new(regions,
+				      region(name, info.cursor_offset + i * info.cursor_stride,
+					     info.cursor_stride, cursor_writer(&info, i),
+					     info.slot == i ? optional_node(info.cursor_node) :
+							      json_null()));
+		if (shmring_get_stats(r, i, &stats))
+			continue;
+		json_array_append_new(slots, json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}",
+						       "slot", (int)i,
+						       "state", tool_state_name(stats.state),
+						       "role", tool_role_name(stats.role),
+						       "pid", stats.pid ? json_integer(stats.pid) :
+									  json_null(),
+						       "bytes", (json_int_t)stats.bytes,
+						       "records", (json_int_t)stats.records,
+						       "stalls", (json_int_t)stats.stalls,
+						       "sleeps", (json_int_t)stats.sleeps,
+						       "kicks", (json_int_t)stats.kicks));
+	}
+	json_array_append_new(regions, region("DATA", info.data_offset, info.data_size,
+					      "producers", optional_node(info.data_node)));
+	json_object_set_new(root, "regions", regions);
+	json_object_set_new(root, "endpoints", slots);
+	return root;
+}
+
+int tool_print_json(json_t *json)
+{
+	if (!json)
+		return tool_fail(-ENOMEM, "cannot make the JSON text");
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+	return tool_flush_stdout(TOOL_OK);
+}

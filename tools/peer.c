@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The other end of a ring: is it there, has it left and how; and sending to it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "tool.h"
+
+#define NAP_NS	50000000	/* how often a ring that was left is looked at */
+
+uint64_t tool_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t tool_deadline(uint64_t timeout_ns)
+{
+	if (timeout_ns == UINT64_MAX)
+		return SHMRING_FOREVER;
+	return timeout_ns ? tool_now() + timeout_ns : SHMRING_NOWAIT;
+}
+
+static bool has_left(const struct shmring_stats *stats)
+{
+	return stats->state == SHMRING_SLOT_CLOSED || stats->state == SHMRING_SLOT_DEAD;
+}
+
+void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_stats stats = { .size = sizeof(stats) };
+
+	peer->r = r;
+	peer->slot = role == SHMRING_ROLE_PRODUCER;
+	peer->stale = false;
+	if (shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) || shmring_info(r, &info))
+		return;
+	/* What a sender left behind is to be received, and its end with it. */
+	peer->stale = role == SHMRING_ROLE_PRODUCER || info.produced == info.consumed;
+	peer->bytes = stats.bytes;
+}
+
+bool tool_peer_stale(struct tool_peer *peer)
+{
+	struct shmring_stats stats = { .size = sizeof(stats) };
+
+	if (peer->stale && !shmring_get_stats(peer->r, peer->slot, &stats))
+		peer->stale = has_left(&stats) && stats.bytes == peer->bytes;
+	return peer->stale;
+}
+
+/*
+ * Nothing signals that an endpoint comes, so this looks now and then. It is only
+ * needed on rings that somebody keeps from one sender to the next.
+ */
+int tool_peer_wait(struct tool_peer *peer, uint64_t deadline)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+
+	while (tool_peer_stale(peer)) {
+		if (tool_stopped)
+			return -EINTR;
+		if (tool_now() >= deadline)
+			return -ETIMEDOUT;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
+int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t timeout_ns)
+{
+	uint64_t deadline = 0;
+	int err;
+
+	err = shmring_reserve(peer->r, len, payload, SHMRING_NOWAIT);
+	if (!err)
+		return 0;
+	deadline = tool_deadline(timeout_ns);
+	while (!tool_stopped) {
+		if ((err == -EPIPE || err == -EOWNERDEAD) && tool_peer_stale(peer))
+			err = tool_peer_wait(peer, deadline);
+		else if (err != -EAGAIN && err != -EINTR)
+			return err;
+		if (err == -ETIMEDOUT)
+			return err;
+		err = shmring_reserve(peer->r, len, payload, deadline);
+		if (!err)
+			return 0;
+		if (err == -EAGAIN)
+			return -ETIMEDOUT;
+	}
+	return -EINTR;
+}
+
+/* How the peer left, or 0 if it has not. */
+static int left_how(struct tool_peer *peer)
+{
+	struct shmring_stats stats = { .size = sizeof(stats) };
+
+	if (tool_peer_stale(peer) || shmring_get_stats(peer->r, peer->slot, &stats))
+		return 0;
+	if (stats.state == SHMRING_SLOT_DEAD)
+		return -EOWNERDEAD;
+	return stats.state == SHMRING_SLOT_CLOSED ? -EPIPE : 0;
+}
+
+/*
+ * Waits until @fd can be read, which is 0; -EPIPE or -EOWNERDEAD: the receiver left
+ * meanwhile; -EINTR: a signal asked for the end.
+ */
+int tool_wait_input(struct tool_peer *peer, int fd)
+{
+	struct pollfd pfd[2] = { { .fd = fd, .events = POLLIN }, { .fd = -1 } };
+	int err;
+
+	/* The device tells of an end by POLLHUP, and POLLIN would be of space. */
+	if (shmring_backend(peer->r) == SHMRING_BACKEND_MEMFD)
+		pfd[1].events = POLLIN;
+
+	/* A descriptor that cannot be polled is always ready. */
+	while (!poll(pfd, 1, 0)) {
+		if (tool_stopped)
+			return -EINTR;
+		err = left_how(peer);
+		if (err)
+			return err;
+		/* Rings on which nobody sleeps have nothing to poll: the next record tells. */
+		pfd[1].fd = tool_peer_stale(peer) ? -1 : shmring_pollfd(peer->r);
+		if (pfd[1].fd < 0 || shmring_arm(peer->r, SHMRING_EV_PEER) <= 0)
+			poll(pfd, 2, -1);
+	}
+	return tool_stopped ? -EINTR : 0;
+}
+
+/* Why sending ended, in a sentence with figures; returns the exit code. */
+int tool_send_failed(struct shmring *r, const char *name, int err)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	unsigned long long used = 0;
+
+	if (err == -EINTR)
+		return tool_signal_exit();
+	if (!shmring_info(r, &info))
+		used = tool_used(&info);
+	if (err == -EOWNERDEAD)
+		return tool_say(TOOL_PEER_DIED,
+				"the receiver of ring '%s' died without closing and left %llu bytes unread",
+				name, used);
+	if (err == -EPIPE)
+		return tool_say(TOOL_PEER_CLOSED,
+				"the receiver of ring '%s' closed it before it had everything; %llu bytes are unread",
+				name, used);
+	if (err == -ETIMEDOUT)
+		return tool_say(TOOL_TIMEOUT,
+				"nobody emptied ring '%s' in time, %llu bytes are in it: start shmring recv %s",
+				name, used, name);
+	return tool_fail(err, "cannot send to ring '%s'", name);
+}
+
+/*
+ * Waits until the ring is empty: the largest record fits then and not before. The
+ * reservation is simply not used.
+ */
+int tool_drain(struct tool_peer *peer, const char *name, uint64_t timeout_ns)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	void *payload;
+	int err;
+
+	err = shmring_info(peer->r, &info);
+	if (err)
+		return tool_fail(err, "cannot look at ring '%s'", name);
+	if (info.produced == info.consumed)
+		return TOOL_OK;
+	err = tool_reserve(peer, info.max_record, &payload, timeout_ns);
+	/* A receiver that took everything and left has done its work. */
+	if (err == -EPIPE || err == -EOWNERDEAD)
+		if (!shmring_info(peer->r, &info) && info.produced == info.consumed)
+			err = 0;
+	return err ? tool_send_failed(peer->r, name, err) : TOOL_OK;
+}

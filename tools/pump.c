@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a ring to stdout, without ever sitting on anything: what arrived is written
+ * before the ring is waited for.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define BATCH		512		/* records per write; twice that in pieces is IOV_MAX */
+#define LOOK_NS		1000000000ULL	/* how often a pipe nobody reads is looked for */
+
+static int write_all(int fd, const struct iovec *iov, int n)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	size_t done = 0;		/* bytes of iov[0] */
+	struct iovec part;
+	ssize_t put;
+
+	while (n) {
+		if (done) {
+			part.iov_base = (char *)iov->iov_base + done;
+			part.iov_len = iov->iov_len - done;
+			put = write(fd, part.iov_base, part.iov_len);
+		} else {
+			put = writev(fd, iov, n);
+		}
+		if (put < 0) {
+			if (errno == EAGAIN) {
+				/* Somebody else made the descriptor non-blocking. */
+				poll(&pfd, 1, -1);
+			} else if (errno != EINTR) {
+				return -errno;
+			}
+			if (tool_stopped)
+				return -EINTR;
+			continue;
+		}
+		done += (size_t)put;
+		while (n && done >= iov->iov_len) {
+			done -= iov->iov_len;
+			iov++;
+			n--;
+		}
+	}
+	return 0;
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+static bool reader_left(int fd)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLERR | POLLHUP | POLLNVAL));
+}
+
+/*
+ * The next batch. A pipe's reader can leave while nothing arrives, and only a look
+ * at the pipe tells: hence the slices.
+ */
+static long next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
+		       uint64_t timeout_ns, bool pipe)
+{
+	uint64_t deadline, until, look;
+	int err;
+	long n;
+
+	n = shmring_peek_batch(peer->r, msgs, want, SHMRING_NOWAIT);
+	if (n > 0)
+		return n;
+	deadline = tool_deadline(timeout_ns);
+	while (!tool_stopped) {
+		if ((n == -EPIPE || n == -EOWNERDEAD) && tool_peer_stale(peer)) {
+			err = tool_peer_wait(peer, deadline);
+			if (err)
+				return err;
+		} else if (n != -EAGAIN && n != -EINTR) {
+			return n;
+		}
+		look = tool_now() + LOOK_NS;
+		until = pipe && deadline > look ? look : deadline;
+		n = shmring_peek_batch(peer->r, msgs, want, until);
+		if (n == -ETIMEDOUT && until != deadline) {
+			if (reader_left(STDOUT_FILENO))
+				return -ESTRPIPE;
+			n = -EAGAIN;
+		} else if (n == -EAGAIN) {
+			return -ETIMEDOUT;
+		}
+	}
+	return -EINTR;
+}
+
+static int write_batch(const struct iovec *msgs, long n, struct tool_pump *pump)
+{
+	struct iovec out[2 * BATCH];
+	int used = 0;
+	long i;
+
+	for (i = 0; i < n; i++) {
+		const char *text = msgs[i].iov_base;
+		size_t len = msgs[i].iov_len;
+
+		if (len)
+			out[used++] = msgs[i];
+		if (pump->newline && (!len || text[len - 1] != '\n'))
+			out[used++] = (struct iovec){ (char *)(uintptr_t)"\n", 1 };
+		pump->bytes += len;
+	}
+	pump->records += (uint64_t)n;
+	return write_all(STDOUT_FILENO, out, used);
+}
+
+/* Why receiving ended, in a sentence; returns the exit code. */
+static int recv_failed(const char *name, int err, const struct tool_pump *pump)
+{
+	switch (err) {
+	case -EPIPE:
+		return TOOL_OK;
+	case -EINTR:
+		return tool_signal_exit();
+	case -ESTRPIPE:
+		return TOOL_SIGNAL + SIGPIPE;
+	case -EOWNERDEAD:
+		return tool_say(TOOL_PEER_DIED,
+				"the sender of ring '%s' died without closing; the %llu records that it had finished were written",
+				name, (unsigned long long)pump->records);
+	case -ETIMEDOUT:
+		return tool_say(TOOL_TIMEOUT, "nothing came through ring '%s' in time", name);
+	default:
+		return tool_fail(err, "cannot receive from ring '%s'", name);
+	}
+}
+
+/*
+ * Ring to stdout. Records are given back when they are written, so what cannot be
+ * written stays in the ring for the next receiver. Returns the exit code.
+ */
+int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pump)
+{
+	bool pipe = is_pipe(STDOUT_FILENO);
+	struct iovec msgs[BATCH];
+	unsigned int want;
+	long n;
+	int err;
+
+	while (pump->records < pump->count) {
+		want = pump->count - pump->records < BATCH ?
+			(unsigned int)(pump->count - pump->records) : BATCH;
+		if (tool_stopped)
+			return tool_signal_exit();
+		n = next_batch(peer, msgs, want, pump->timeout_ns, pipe);
+		if (n < 0)
+			return recv_failed(name, (int)n, pump);
+		err = write_batch(msgs, n, pump);
+		if (err == -EINTR)
+			return tool_signal_exit();
+		if (err == -EPIPE)
+			return TOOL_SIGNAL + SIGPIPE;
+		if (err)
+			return tool_say(TOOL_ERROR, "cannot write what came through ring '%s': %s",
+					name, strerror(-err));
+		shmring_release(peer->r);
+	}
+	return TOOL_OK;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Running a table of subcommands, and saying what went wrong in one sentence.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static void print_help(FILE *f, const char *self, const char *doc, const char *tail,
+		       const struct tool_command *table)
+{
+	fprintf(f, "Usage: %s COMMAND [ARGUMENTS]\n%s\n\nCommands:\n", self, doc);
+	for (; table->name; table++)
+		fprintf(f, "  %-8s %s\n", table->name, table->summary);
+	fprintf(f, "\n%s COMMAND --help tells the arguments of each.\n", self);
+	if (tail)
+		fprintf(f, "\n%s", tail);
+}
+
+int tool_dispatch(const char *self, const char *doc, const char *tail,
+		  const struct tool_command *table, int argc, char **argv)
+{
+	const struct tool_command *c;
+
+	if (argc < 2) {
+		print_help(stderr, self, doc, tail, table);
+		return TOOL_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_help(stdout, self, doc, tail, table);
+		return tool_flush_stdout(TOOL_OK);
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("shmring %s (library), ABI %d\n", shmring_version(), SHMRING_ABI);
+		return tool_flush_stdout(TOOL_OK);
+	}
+	for (c = table; c->name; c++)
+		if (!strcmp(argv[1], c->name))
+			return c->main(argc - 1, argv + 1);
+	return tool_say(TOOL_USAGE, "there is no command '%s'; %s --help lists them", argv[1], self);
+}
+
+int tool_say(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("shmring: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+static int exit_code(int err)
+{
+	switch (err) {
+	case -EOWNERDEAD:
+		return TOOL_PEER_DIED;
+	case -EPIPE:
+		return TOOL_PEER_CLOSED;
+	case -ETIMEDOUT:
+		return TOOL_TIMEOUT;
+	case -EBADMSG:
+	case -EPROTO:
+		return TOOL_DAMAGED;
+	default:
+		return TOOL_ERROR;
+	}
+}
+
+int tool_fail(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("shmring: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, ": %s\n", shmring_strerror(err));
+	return exit_code(err);
+}
+
+int tool_flush_stdout(int code)
+{
+	int err;
+
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	err = errno;
+	if (err == EPIPE)
+		return TOOL_SIGNAL + SIGPIPE;
+	tool_say(0, "cannot write the output: %s", err ? strerror(err) : "an earlier write failed");
+	return code ? code : TOOL_ERROR;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the subcommands of shmring share: exit codes, arguments that mean the same
+ * everywhere, errors as one sentence, signals, and rings as JSON.
+ */
+#ifndef SHMRING_TOOL_H
+#define SHMRING_TOOL_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <shmring.h>
+
+/* Exit codes; `shmring --help` and the man page list them. */
+#define TOOL_OK			0
+#define TOOL_ERROR		1	/* something failed at run time */
+#define TOOL_USAGE		2	/* the command line makes no sense */
+#define TOOL_PEER_DIED		3	/* the other end died without closing */
+#define TOOL_TIMEOUT		4	/* --timeout passed */
+#define TOOL_PEER_CLOSED	5	/* the other end closed before it had everything */
+#define TOOL_DAMAGED		6	/* the data is not what was sent, or cannot be */
+#define TOOL_SIGNAL		128	/* plus the signal that ended it */
+
+struct tool_command {
+	const char *name;
+	const char *summary;
+	int (*main)(int argc, char **argv);
+};
+
+/* cmd_*.c, one each */
+int cmd_create(int argc, char **argv);
+int cmd_send(int argc, char **argv);
+int cmd_recv(int argc, char **argv);
+int cmd_cat(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+/* tool.c: running a table of subcommands, and saying what went wrong */
+
+int tool_dispatch(const char *self, const char *doc, const char *tail,
+		  const struct tool_command *table, int argc, char **argv);
+
+/* "shmring: " and the sentence, on stderr; returns @code. */
+int tool_say(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with ": " and what the library says of @err; returns the exit code of @err. */
+int tool_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Did everything that was written to stdout get there? Returns @code or TOOL_ERROR. */
+int tool_flush_stdout(int code);
+
+/* args.c: arguments that several subcommands take */
+
+/**
+ * struct tool_args - what the common arguments said
+ * @opts: for the library
+ * @json: -j
+ */
+struct tool_args {
+	struct shmring_opts opts;
+	bool json;
+};
+
+/*
+ * argp children; their input is a struct tool_args. The last also offers -j, the
+ * first has -h and -b only.
+ */
+extern const struct argp tool_argp_backend;	/* -b, -h */
+extern const struct argp tool_argp_json;	/* -j */
+extern const struct argp tool_argp_ring;	/* -s, -n, -m, ...: how to make a ring */
+
+void tool_args_init(struct tool_args *args);
+
+/* Parses @argv; what is wrong with it ends the program with TOOL_USAGE. */
+void tool_parse(const struct argp *argp, const char *self, int argc, char **argv, void *input);
+
+/*
+ * Each reads all of @text or fails with a usage error that names @what: "12x", an
+ * empty text, a sign and a value beyond the limits are all refused.
+ */
+uint64_t tool_parse_size(struct argp_state *state, const char *what, const char *text,
+			 uint64_t min, uint64_t max);
+uint64_t tool_parse_number(struct argp_state *state, const char *what, const char *text,
+			   uint64_t min, uint64_t max);
+uint64_t tool_parse_seconds(struct argp_state *state, const char *what, const char *text);
+const char *tool_parse_name(struct argp_state *state, const char *text);
+
+/* signals.c: leaving in order when asked to */
+
+/* The signal that asked for the end, or 0. */
+extern volatile sig_atomic_t tool_stopped;
+
+void tool_signals_init(void);
+int tool_signal_exit(void);
+
+/* peer.c: the other end of a ring, and sending */
+
+/**
+ * struct tool_peer - the other end of a ring
+ * @r: this end
+ * @slot: the other
+ * @stale: it had left before this end came, and what it left is nothing to do with
+ *	us: wait for the next one
+ * @bytes: where it was then
+ */
+struct tool_peer {
+	struct shmring *r;
+	unsigned int slot;
+	bool stale;
+	uint64_t bytes;
+};
+
+uint64_t tool_now(void);
+uint64_t tool_deadline(uint64_t timeout_ns);
+void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role);
+bool tool_peer_stale(struct tool_peer *peer);
+int tool_peer_wait(struct tool_peer *peer, uint64_t deadline);
+
+/* -EINTR only when a signal asked for the end. */
+int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t timeout_ns);
+int tool_wait_input(struct tool_peer *peer, int fd);
+
+/* These return exit codes. */
+int tool_drain(struct tool_peer *peer, const char *name, uint64_t timeout_ns);
+int tool_send_failed(struct shmring *r, const char *name, int err);
+
+/* pump.c: receiving */
+
+/**
+ * struct tool_pump - what recv and cat write, and wrote
+ * @count: records to take; UINT64_MAX: all
+ * @timeout_ns: for the next record; UINT64_MAX: none
+ * @newline: end every record with a newline
+ * @records: out
+ * @bytes: out
+ */
+struct tool_pump {
+	uint64_t count;
+	uint64_t timeout_ns;
+	bool newline;
+	uint64_t records;
+	uint64_t bytes;
+};
+
+int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pump);
+
+/* describe.c: rings in words and in JSON */
+
+const char *tool_backend_name(uint32_t backend);
+const char *tool_topology_name(uint32_t topology);
+const char *tool_placement_name(uint32_t placement);
+const char *tool_role_name(uint32_t role);
+const char *tool_state_name(uint32_t state);
+const char *tool_size(char *buf, size_t n, uint64_t bytes);
+const char *tool_user(char *buf, size_t n, uint32_t uid);
+json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info);
+json_t *tool_ring_json(struct shmring *r);
+int tool_print_json(json_t *json);
+
+/* What fills a ring of this kind, or 0 where there is nothing to count. */
+uint64_t tool_used(const struct shmring_ioc_info *info);
+
+#endif /* SHMRING_TOOL_H */
