@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Command lines that make no sense: exit status 2 and a sentence that names what is
+# wrong; things that are not there: exit status 1.
+. "${0%/*}/lib.sh"
+
+# wrong STATUS TEXT ARGS...
+wrong()
+{
+	want=$1
+	text=$2
+	shift 2
+	"$SHMRING" "$@" > "$T/out" 2> "$T/err" < /dev/null
+	is $? "$want" "exit status: shmring $*"
+	has "$T/err" "$text" "sentence: shmring $*"
+	is "$(cat "$T/out")" "" "nothing on stdout: shmring $*"
+}
+
+wrong 2 "Usage: shmring COMMAND"
+wrong 2 "there is no command 'frobnicate'" frobnicate
+wrong 2 "there is no command 'xy'" bench xy
+wrong 2 "its name is missing" send
+wrong 2 "its name is missing" recv
+wrong 2 "its name is missing" cat
+wrong 2 "its name is missing" create
+wrong 2 "its name or id is missing" show
+wrong 2 "cannot be empty" recv ""
+wrong 2 "made of letters, digits" recv a/b
+wrong 2 "made of letters, digits" recv "a b"
+wrong 2 "cannot begin with a dot" recv .a
+wrong 2 "at most 63 characters" recv aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+wrong 2 "one argument too many" recv a b
+wrong 2 "one argument too many" send a b c
+wrong 2 "one argument too many" list a
+wrong 2 "'12x' is not a size" recv a -s 12x
+wrong 2 "'1KB' is not a size" recv a -s 1KB
+wrong 2 "'-1' is not a size" recv a -s -1
+wrong 2 "'' is not a size" recv a -s ""
+wrong 2 "not between 1 and 1073741824" recv a -s 0
+wrong 2 "not between 1 and 1073741824" recv a -s 2G
+wrong 2 "not between 1 and 1073741824" recv a -s 99999999999999999999G
+wrong 2 "not an octal mode" recv a -m 0888
+wrong 2 "not an octal mode" recv a -m 1777
+wrong 2 "not an octal mode" recv a -m rw
+wrong 2 "nobody could use the ring" recv a -m 0
+wrong 2 "not a whole number" recv a -n one
+wrong 2 "only one of" recv a -n 0 --prefer-node 0
+wrong 2 "exclude each other" recv a --huge --small
+wrong 2 "not auto, device or memfd" recv a -b floppy
+wrong 2 "not a number of seconds" recv a -t 5s
+wrong 2 "not a number of seconds" recv a -t 1.
+wrong 2 "not between 1 and" recv a -c 0
+wrong 2 "--chunk makes no lines" send a --chunk 5 -0
+wrong 2 "exclude each other" cat a -i -o
+wrong 2 "not spsc or raw" create a -T ring
+wrong 2 "--slots is for --topology raw" create a --slots 4
+wrong 2 "nrecognized option" list --frob
+wrong 2 "there is no contender" bench pc -c tortoise
+wrong 2 "not a power of two" bench pc --ring 5000
+wrong 2 "not enough for 4 records" bench pc --ring 4K --sizes 2000
+wrong 2 "not two usable CPUs" bench pc --cpus 0,99999
+wrong 2 "not two usable CPUs" bench pc --cpus 0
+wrong 2 "not throughput, roundtrip or both" bench pc --mode sideways
+wrong 1 "there is no ring '$ring'" show -b "$BACKEND" "$ring"
+wrong 1 "cannot read $T/none: No such file" send -b "$BACKEND" "$ring" "$T/none"
+wrong 1 "blocks of 1000000 bytes do not fit" send -b "$BACKEND" "$ring" -s 4K --chunk 1000000
+wrong 1 "cannot make ring '$ring'" create -b "$BACKEND" "$ring" -n 1000
+[ "$BACKEND" = device ] || [ -e /dev/shmring ] ||
+	wrong 1 "cannot make ring '$ring'" create -b device "$ring"
+
+xsr create "$ring" -q &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring"
+wrong 1 "exists already" create -b "$BACKEND" "$ring"
+kill $keeper
+reap $keeper
+
+# Help is no error, for every command.
+for command in "" create send recv cat list show bench "bench pc"; do
+	for help in -h --help; do
+		# shellcheck disable=SC2086
+		"$SHMRING" $command $help > "$T/out" 2> "$T/err"
+		is $? 0 "exit status: shmring $command $help"
+		has "$T/out" "Usage: shmring" "text: shmring $command $help"
+	done
+done
+"$SHMRING" --version > "$T/out"
+has "$T/out" "ABI 1" "--version"
+
+finish
