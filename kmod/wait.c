@@ -52,7 +52,9 @@ static u64 shmring_used(const struct shmring_ring *ring)
 	u64 head = smp_load_acquire(&ring->cursor[SHMRING_SLOT_CONSUMER]->pos);
 
 	/* pairs with the store-release in shmring_spsc_publish() */
-	return smp_load_acquire(&ring->cursor[SHMRING_SLOT_PRODUCER]->pos) - head;
+	u64 tail = smp_load_acquire(&ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
+
+	return shmring_spsc_used(tail, head, ring->data_size);
 }
 
 /* What has to be there (IN: used, OUT: free) for the event to hold. */
@@ -123,7 +125,7 @@ static int shmring_ready(struct shmring_endpoint *ep, struct shmring_ring *ring,
 	gone = shmring_peers_gone(ep, ring);
 	if (data) {
 		used = shmring_used(ring);
-		if (used > ring->data_size)
+		if (used == SHMRING_SPSC_IMPOSSIBLE)
 			return -EPROTO;
 		have = data == SHMRING_EV_IN ? used : ring->data_size - used;
 		if (have >= shmring_threshold(ep, ring, data, need) ||

@@ -65,6 +65,27 @@ static inline __u64 shmring_record_max(__u64 data_size)
 	return max < SHMRING_REC_LEN ? max : SHMRING_REC_LEN;
 }
 
+#define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
+
+/**
+ * shmring_spsc_used() - bytes between two positions that the sides told
+ * @tail: the producer's pos
+ * @head: the consumer's pos
+ * @size: data_size
+ *
+ * The header word publishes a record, the producer's position follows: a consumer
+ * may be ahead of it, for ever if the producer died in between. Then nothing is
+ * left.
+ *
+ * Return: bytes, or SHMRING_SPSC_IMPOSSIBLE.
+ */
+static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
+{
+	if (tail - head <= size)
+		return tail - head;
+	return head - tail <= size ? 0 : SHMRING_SPSC_IMPOSSIBLE;
+}
+
 /**
  * struct shmring_spsc_tx - private state of a producer
  * @data: DATA, mapped twice in a row, writable
