@@ -101,7 +101,7 @@ int shmring_place_check(u32 placement, s32 node, bool may_interleave,
 	return 0;
 }
 
-/* The node to try first for the page of index @nth. */
+/* The node to try first for the page after one that was wanted on node @last. */
 static int shmring_place_node(const struct shmring_place *place, int last)
 {
 	switch (place->placement) {
@@ -135,7 +135,9 @@ static struct folio *shmring_folio_alloc(int node, unsigned int order, bool exac
 /* Make @folio the page of @mapping at @index; consumes the reference. */
 static int shmring_folio_add(struct address_space *mapping, struct folio *folio, pgoff_t index)
 {
-	int err = filemap_add_folio(mapping, folio, index, GFP_KERNEL);
+	/* A memory cgroup at its limit says no, instead of killing somebody. */
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
+	int err = filemap_add_folio(mapping, folio, index, gfp);
 
 	if (!err) {
 		folio_mark_uptodate(folio);
@@ -300,7 +302,7 @@ void shmring_memory_free(struct shmring_ring *ring)
  * Peers may have the page mapped and look at it meanwhile: they find the same in
  * the new one as in the old.
  *
- * Context: process; sleeps.
+ * Context: process; sleeps; the pages were charged when the ring was made.
  * Return: 0, or -ENOMEM when the node is a must and has no page to give.
  */
 int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmring_place *place)

@@ -198,7 +198,6 @@ unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long flags);
 
 /* wait.c */
-u32 shmring_events_of(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
 int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
 int shmring_kick(struct shmring_endpoint *ep);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);

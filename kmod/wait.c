@@ -137,22 +137,6 @@ static int shmring_ready(struct shmring_endpoint *ep, struct shmring_ring *ring,
 	return ready;
 }
 
-/**
- * shmring_events_of() - what holds now for an endpoint
- * @ep: endpoint
- * @ring: its ring
- *
- * Return: SHMRING_EV_*; none if the positions cannot be.
- */
-u32 shmring_events_of(const struct shmring_endpoint *ep, const struct shmring_ring *ring)
-{
-	struct shmring_endpoint *e = (struct shmring_endpoint *)ep;
-	struct shmring_ring *r = (struct shmring_ring *)ring;
-
-	return max(shmring_ready(e, r, shmring_data_event(ep, ring) | SHMRING_EV_PEER, 0, false),
-		   0);
-}
-
 static void shmring_signal(struct shmring_endpoint *ep, u32 events)
 {
 	int i;
