@@ -138,6 +138,7 @@ static const struct argp_option backend_options[] = {
 	  "auto (default: the device where it can be opened, else memfd), device "
 	  "(/dev/shmring), or memfd (needs no module)", 10 },
 	{ "help", 'h', NULL, 0, "Give this help list", -1 },
+	{ "usage", TOOL_KEY_USAGE, NULL, 0, "Give a short usage message", -1 },
 	{ 0 }
 };
 
@@ -158,6 +159,9 @@ static error_t parse_backend(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case TOOL_KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -270,8 +274,8 @@ void tool_parse(const struct argp *argp, const char *self, int argc, char **argv
 	char *name = argv[0];
 
 	argp_err_exit_status = TOOL_USAGE;
-	/* argp calls the program by argv[0] in what it prints. */
+	/* argp calls the program by argv[0] in what it prints, and help by -? alone. */
 	argv[0] = (char *)(uintptr_t)self;
-	argp_parse(argp, argc, argv, 0, NULL, input);
+	argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, input);
 	argv[0] = name;
 }

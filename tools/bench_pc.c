@@ -70,6 +70,7 @@ static const struct argp_option options[] = {
 	{ "json", 'j', NULL, 0, "JSON, with every round", 3 },
 	{ "tsv", KEY_TSV, NULL, 0, "Values with tabs between them, a line each", 3 },
 	{ "help", 'h', NULL, 0, "Give this help list", -1 },
+	{ "usage", TOOL_KEY_USAGE, NULL, 0, "Give a short usage message", -1 },
 	{ 0 }
 };
 
@@ -203,6 +204,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case TOOL_KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is one argument too many", arg);

@@ -11,6 +11,8 @@
 
 #include "bench.h"
 
+#define BUSY	0.5	/* load average from which on figures are doubtful */
+
 /* The value behind @key in a file of "key : value" lines. */
 static void cpu_model(char *buf, size_t n)
 {
@@ -69,7 +71,7 @@ static void clock_source(char *buf, size_t n)
 json_t *bench_environment(const struct bench_place *place)
 {
 	char model[128], source[32], when[32];
-	double cost, step;
+	double cost, step, load = 0;
 	struct utsname u;
 	time_t t = time(NULL);
 	struct tm tm;
@@ -80,7 +82,9 @@ json_t *bench_environment(const struct bench_place *place)
 	gmtime_r(&t, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	bench_clock_cost(&cost, &step);
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:[i,i], s:s, s:s, s:f, s:f, s:s, s:s}",
+	getloadavg(&load, 1);
+	return json_pack("{s:f, s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:[i,i], s:s, s:s, s:f, s:f, s:s, s:s}",
+			 "load", load,
 			 "date", when,
 			 "kernel", u.release,
 			 "machine", u.machine,
@@ -106,6 +110,8 @@ void bench_print_environment(const json_t *env, FILE *f)
 {
 	const json_t *cpus = json_object_get(env, "pinned_to");
 
+	double load = json_real_value(json_object_get(env, "load"));
+
 	fprintf(f, "machine   %s, %lld CPUs%s, %s\n",
 		json_string_value(json_object_get(env, "cpu")),
 		(long long)json_integer_value(json_object_get(env, "cpus_online")),
@@ -119,6 +125,8 @@ void bench_print_environment(const json_t *env, FILE *f)
 	fprintf(f, "clock     %s, %.0f ns a reading\n",
 		json_string_value(json_object_get(env, "clock_source")),
 		json_real_value(json_object_get(env, "clock_cost_ns")));
+	fprintf(f, "load      %.2f before%s\n", load,
+		load > BUSY ? ": others use the CPUs, so take the figures with care" : "");
 	fprintf(f, "built by  %s; library %s; %s\n",
 		json_string_value(json_object_get(env, "compiler")),
 		json_string_value(json_object_get(env, "library")),

@@ -75,6 +75,8 @@ extern const struct argp tool_argp_backend;	/* -b, -h */
 extern const struct argp tool_argp_json;	/* -j */
 extern const struct argp tool_argp_ring;	/* -s, -n, -m, ...: how to make a ring */
 
+#define TOOL_KEY_USAGE	0x2000
+
 void tool_args_init(struct tool_args *args);
 
 /* Parses @argv; what is wrong with it ends the program with TOOL_USAGE. */
