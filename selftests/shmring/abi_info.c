@@ -61,12 +61,6 @@ TEST_F(info, tail)
 	EXPECT_EQ(0, big.later[0] | big.later[1]);
 }
 
-TEST_F(info, resv)
-{
-	self->info.resv = 1;
-	EXPECT_EQ(-EINVAL, dev_ioctl(self->ring, variant->cmd, &self->info));
-}
-
 TEST_F(info, null_argument)
 {
 	EXPECT_EQ(-EFAULT, dev_ioctl(self->ring, variant->cmd, NULL));

@@ -100,15 +100,19 @@ TEST_F(wait, event_of_another_role)
 
 	ASSERT_LE(0, raw);
 	ASSERT_LE(0, observer);
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(self->producer, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(self->consumer, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(observer, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(observer, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(raw, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_wait(raw, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(self->producer, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(self->consumer, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(observer, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(observer, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(raw, SHMRING_EV_IN, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_wait(raw, SHMRING_EV_OUT, SHMRING_DEADLINE_NOW));
 	EXPECT_EQ(-EAGAIN, ring_wait(raw, SHMRING_EV_PEER, SHMRING_DEADLINE_NOW));
-	EXPECT_EQ(-EOPNOTSUPP, ring_eventfd(self->producer, SHMRING_EV_IN, -1));
-	EXPECT_EQ(-EOPNOTSUPP, ring_eventfd(raw, SHMRING_EV_OUT, -1));
+	EXPECT_EQ(-EAGAIN, ring_wait(observer, SHMRING_EV_PEER, SHMRING_DEADLINE_NOW));
+	EXPECT_EQ(-EINVAL, ring_eventfd(self->producer, SHMRING_EV_IN, -1));
+	EXPECT_EQ(-EINVAL, ring_eventfd(raw, SHMRING_EV_OUT, -1));
+	EXPECT_EQ(-EOPNOTSUPP, ring_kick(raw));
+	EXPECT_EQ(-EINVAL, ring_wait_need(self->consumer, SHMRING_EV_PEER, 8,
+					  SHMRING_DEADLINE_NOW));
 	close(observer);
 	close(raw);
 }
@@ -155,7 +159,7 @@ REFUSED_EVENTFD(flags, EINVAL, self->arg.flags = 1)
 REFUSED_EVENTFD(events_none, EINVAL, self->arg.events = 0)
 REFUSED_EVENTFD(events_unknown, EINVAL, self->arg.events |= 8)
 REFUSED_EVENTFD(fd_closed, EBADF, self->arg.fd = 999)
-REFUSED_EVENTFD(fd_minus_two, EBADF, self->arg.fd = -2)
+REFUSED_EVENTFD(fd_minus_two, EINVAL, self->arg.fd = -2)
 REFUSED_EVENTFD(fd_of_another_driver, EBADFD, self->arg.fd = open("/dev/null", O_RDWR))
 REFUSED_EVENTFD(fd_of_a_ring, EBADFD, self->arg.fd = self->ring)
 

@@ -173,7 +173,7 @@ HELPER long rx_recv(const struct endpoint *e, struct shmring_spsc_rx *rx, void *
 
 /*
  * Ask to be kicked once the peer's pos reaches @wake_at. True: asleep is safe now.
- * False: it has been reached already.
+ * False: it has been reached already. Armed either way: a poller may rely on it.
  */
 HELPER bool cursor_arm(struct shmring_cursor *mine, const struct shmring_cursor *peer, __u64 wake_at)
 {
@@ -182,10 +182,7 @@ HELPER bool cursor_arm(struct shmring_cursor *mine, const struct shmring_cursor 
 	shmring_store_release(&mine->armed, SHMRING_ARMED_YES);
 	/* pairs with the fence in shmring_spsc_armed() */
 	shmring_fence();
-	if ((__s64)(shmring_load_acquire(&peer->pos) - wake_at) < 0)
-		return true;
-	shmring_store(&mine->armed, SHMRING_ARMED_NO);
-	return false;
+	return (__s64)(shmring_load_acquire(&peer->pos) - wake_at) < 0;
 }
 
 #endif /* ENDPOINT_H */

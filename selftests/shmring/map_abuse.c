@@ -328,11 +328,4 @@ TEST_F(advice, loses_nothing)
 	EXPECT_EQ(0, child_end(&c));
 }
 
-TEST_F(advice, drop_caches_takes_nothing)
-{
-	ASSERT_TRUE(write_text("/proc/sys/vm/drop_caches", "3"));
-	write_text("/proc/sys/vm/compact_memory", "1");
-	EXPECT_TRUE(intact(self->e.data, (size_t)self->e.info.data_size));
-}
-
 TEST_HARNESS_MAIN
