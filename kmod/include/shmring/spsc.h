@@ -141,7 +141,9 @@ struct shmring_spsc_rx {
 
 static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 pos)
 {
-	return &((struct shmring_record *)(void *)(tx->data + (pos & tx->mask)))->word;
+	void *header = tx->data + (pos & tx->mask);
+
+	return &((struct shmring_record *)header)->word;
 }
 
 /*
@@ -258,8 +260,9 @@ static inline int shmring_spsc_publish(struct shmring_spsc_tx *tx)
 static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **payload)
 {
 	const unsigned char *rec = rx->data + (rx->head & rx->mask);
+	const void *header = rec;
 	/* pairs with the store-release in shmring_spsc_publish() */
-	__u32 word = shmring_load_acquire(&((const struct shmring_record *)(const void *)rec)->word);
+	__u32 word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
 	__u32 len = word & SHMRING_REC_LEN;
 
 	if (!word)
