@@ -3,8 +3,9 @@
 #
 # What building and testing needs from the distribution, and how to get it.
 #
-#   selftests/deps.sh GROUP...     install what these groups lack
-#   selftests/deps.sh --list       print the table
+#   selftests/deps.sh GROUP...          install what these groups lack
+#   selftests/deps.sh --name GROUP...   only name it
+#   selftests/deps.sh --list            print the table
 #
 # Debian 12: installed with apt, as root or through sudo. Anywhere else: what is
 # missing is named and nothing is touched.
@@ -21,6 +22,7 @@ build     cmd:pkg-config              pkg-config
 build     cmd:xz                      xz-utils
 build     header:numa.h               libnuma-dev
 build     header:liburing.h           liburing-dev
+build     header:jansson.h            libjansson-dev
 kernel    cmd:gcc-12                  gcc-12
 kernel    lib:libelf.so.1             libelf1
 kernel    lib:libcrypto.so.3          libssl3
@@ -110,17 +112,23 @@ apt_install() {
 }
 
 main() {
-	local lacks pkgs
+	local lacks pkgs name=0
 
 	if [ "${1:-}" = --list ]; then
 		echo "$TABLE"
 		return 0
 	fi
+	[ "${1:-}" != --name ] || { name=1; shift; }
+	lacks=$(missing "$@")
+	[ -n "$lacks" ] || return 0
+	# Two at a time would only stand in each other's way.
+	exec 9>"${TMPDIR:-/tmp}/shmring-deps.lock"
+	flock 9
 	lacks=$(missing "$@")
 	[ -n "$lacks" ] || return 0
 	pkgs=$(echo "$lacks" | awk '{ print $2 }' | sort -u)
-	if ! is_debian12; then
-		say "missing here (and only Debian 12 is installed for):"
+	if [ "$name" = 1 ] || ! is_debian12; then
+		say "missing here (installed by itself on Debian 12 only):"
 		echo "$lacks" | awk '{ sub(/^[a-z]*:/, "", $1); printf "deps:   %-28s Debian: %s\n", $1, $2 }' >&2
 		return 1
 	fi

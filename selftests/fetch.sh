@@ -128,6 +128,9 @@ ksft() {
 	trap - EXIT
 }
 
+mkdir -p "$BUILD"
+exec 8>"$BUILD/.fetch.lock"
+flock 8
 case ${1:-} in
 kernel) kernel "${2:-6.1}" ;;
 ksft) ksft ;;

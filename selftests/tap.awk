@@ -73,7 +73,8 @@ verbose { print }
 /^@done/ { done = 1; next }
 suite == "" { next }
 
-{ output = output $0 "\n" }
+# What went well is not shown again.
+!/^ok |^# +(RUN|OK)  / { output = output $0 "\n" }
 
 /^1\.\.[0-9]+/ {
 	if (plan >= 0)

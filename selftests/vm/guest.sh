@@ -92,9 +92,7 @@ before() {
 
 # Three times, for what a second load finds that a first left behind.
 reload() {
-	for i in 1 2 3; do
-		load && rmmod shmring || return 1
-	done
+	load && rmmod shmring && load && rmmod shmring && load && rmmod shmring
 }
 
 after() {
@@ -114,7 +112,11 @@ after() {
 
 program() {
 	echo "@begin $1"
-	timeout -s KILL "$PROGRAM_TIMEOUT" sh -c "cd ${2%/*} && exec $2" \
+	case $2 in
+	*.sh) run="sh $2" ;;
+	*) run=$2 ;;
+	esac
+	timeout -s KILL "$PROGRAM_TIMEOUT" sh -c "cd ${2%/*} && exec $run" \
 		</dev/null 2>/tmp/.stderr
 	rc=$?
 	echo
@@ -122,14 +124,14 @@ program() {
 	echo "@end $1 $rc"
 }
 
-# programs DIR: everything executable in there
+# programs DIR: what is listed for it; one that is not there fails when it is run
 programs() {
-	for p in "/tests/$1"/*; do
-		[ -f "$p" ] && [ -x "$p" ] || continue
-		case $1/${p##*/} in
-		$PATTERN) program "$1/${p##*/}" "$p" ;;
+	while read -r p; do
+		# shellcheck disable=SC2254
+		case $1/$p in
+		$PATTERN) program "$1/$p" "/tests/$1/$p" ;;
 		esac
-	done
+	done <"/guest/list.$1"
 }
 
 case $MODE in
@@ -137,8 +139,10 @@ tests)
 	before
 	programs shmring
 	SHMRING_TEST_BACKEND=device
-	export SHMRING_TEST_BACKEND
+	SHMRING=/usr/bin/shmring
+	export SHMRING SHMRING_TEST_BACKEND
 	programs lib
+	programs tools
 	;;
 command)
 	before

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The top of shmring: "make help" says what can be made. Each of kmod, lib, tools and
+# selftests also builds by itself; this file knows how they depend on each other.
+
+top := $(patsubst %/,%,$(dir $(realpath $(lastword $(MAKEFILE_LIST)))))
+BUILD ?= $(top)/build
+override BUILD := $(abspath $(BUILD))
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr/local%,$(PREFIX)),/etc,$(PREFIX)/lib)
+KERNEL ?= 6.1
+export BUILD PREFIX DESTDIR
+
+# Without V=1 only what happens is told, not how.
+V ?= 0
+ifeq ($(V),0)
+Q := @
+MAKEFLAGS += --no-print-directory
+sub = $(Q)echo "  MAKE    $(1)"; $(MAKE) -s -C $(1)
+else
+Q :=
+sub = $(MAKE) -C $(1)
+endif
+
+all: lib tools modules
+
+help:
+	@echo 'Building (output goes to build/):'
+	@echo '  all             - lib, tools and modules (the default)'
+	@echo '  lib             - libshmring.so and libshmring.a'
+	@echo '  tools           - the shmring program'
+	@echo '  modules         - shmring.ko for the running kernel; KVER=release or'
+	@echo '                    KDIR=dir for another; the test kernel if there are no headers'
+	@echo '  selftests       - the test programs'
+	@echo ''
+	@echo 'Seeing:'
+	@echo '  demo            - a tour in two parts: without the module here, then with'
+	@echo '                    it in a guest with two NUMA nodes'
+	@echo '  bench           - producer and consumer, measured here and now'
+	@echo ''
+	@echo 'Testing (nothing is loaded into this kernel):'
+	@echo '  check           - lint, check-fast and check-vm'
+	@echo '  check-fast      - library and tools on the module-free backend, no guest'
+	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
+	@echo '  lint            - checkpatch, sparse, W=1, clang, shellcheck, codespell'
+	@echo '  vm-shell        - a shell in the guest'
+	@echo ''
+	@echo 'Installing and cleaning:'
+	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX='
+	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
+	@echo '  clean           - remove what was built, keep what was downloaded'
+	@echo '  distclean       - remove build/'
+	@echo ''
+	@echo '  make V=1 shows the commands. What Debian 12 lacks is installed with apt;'
+	@echo '  DEPS=no only names it.'
+
+# ---- building -------------------------------------------------------------------------
+
+deps-%:
+	$(Q)$(top)/selftests/deps.sh $(if $(filter no,$(DEPS)),--name) $*
+
+lib: deps-build
+	$(call sub,lib) all
+
+tools: lib
+	$(call sub,tools) all
+
+# Either the kernel that the user means, or one that is certain to have headers.
+ifneq ($(KDIR)$(KVER)$(wildcard /lib/modules/$(shell uname -r)/build),)
+kernel_headers:
+else
+kernel_headers: kernel-$(KERNEL)
+modules modules_install: KVER := $(KERNEL)
+endif
+
+modules modules_install: deps-build deps-kernel kernel_headers
+	$(call sub,kmod) $@ $(if $(KVER),KVER=$(KVER)) $(if $(KDIR),KDIR=$(KDIR))
+
+kernel-%: deps-build
+	$(Q)$(top)/selftests/fetch.sh kernel $*
+
+ksft: deps-build
+	$(Q)$(top)/selftests/fetch.sh ksft
+
+selftests: deps-build deps-vm ksft
+	$(call sub,selftests) all
+
+# ---- seeing and testing ---------------------------------------------------------------
+
+demo: lib tools deps-kernel deps-vm kernel-$(KERNEL)
+	$(Q)KERNEL=$(KERNEL) $(top)/selftests/demo.sh
+
+bench: tools
+	$(Q)$(BUILD)/tools/shmring bench pc
+
+check_needs_lint := ksft kernel-$(KERNEL) deps-lint deps-kernel
+check_needs_fast := lib tools
+check_needs_vm := lib tools selftests deps-kernel kernel-$(KERNEL)
+
+lint: $(check_needs_lint)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint
+
+check-fast: $(check_needs_fast)
+	+$(Q)$(top)/selftests/check.sh fast
+
+check-vm: $(check_needs_vm)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh vm
+
+check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm
+
+vm-shell: lib tools deps-kernel deps-vm kernel-$(KERNEL)
+	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --shell
+
+# ---- installing -----------------------------------------------------------------------
+
+INSTALL ?= install
+put = $(INSTALL) -D -m 644 $(1) $(DESTDIR)$(2)
+
+install: lib tools
+	$(call sub,lib) install
+	$(call sub,tools) install
+	$(Q)$(call put,$(top)/dist/60-shmring.rules,$(SYSCONFDIR)/udev/rules.d/60-shmring.rules)
+	$(Q)$(call put,$(top)/dist/sysusers.conf,$(SYSCONFDIR)/sysusers.d/shmring.conf)
+	$(Q)$(call put,$(top)/dist/modules-load.conf,$(SYSCONFDIR)/modules-load.d/shmring.conf)
+	$(Q)for page in $(top)/Documentation/man/*.[1-9]; do \
+		[ ! -e "$$page" ] || $(call put,$$page,$(PREFIX)/share/man/man$${page##*.}/$${page##*/}) || exit 1; \
+	done
+
+clean:
+	$(Q)rm -rf $(BUILD)/lib $(BUILD)/tools $(BUILD)/selftests $(BUILD)/kmod $(BUILD)/vm \
+		$(BUILD)/check $(BUILD)/lint
+
+distclean:
+	$(Q)rm -rf $(BUILD)
+
+.PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench \
+	lint check check-fast check-vm vm-shell install clean distclean

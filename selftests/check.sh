@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs groups of tests one after the other, all of them even if one fails, and says
+# how it went: "N passed, N failed, N skipped" is the last line.
+#
+#   check.sh lint|fast|vm...     KERNEL=6.1
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+BUILD=${BUILD:-$top/build}
+KERNEL=${KERNEL:-6.1}
+out=$BUILD/check
+counts=$(mktemp "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
+trap 'rm -f "$counts"' EXIT
+mkdir -p "$out"
+
+# suite NAME COMMAND...: as a program of tap.awk's list. What is no TAP is one test.
+suite() {
+	local name=$1 log=$out/$1.log rc=0
+
+	shift
+	"$@" </dev/null >"$log" 2>&1 || rc=$?
+	echo "@begin $name"
+	if grep -q '^1\.\.[0-9]' "$log"; then
+		cat "$log"
+	else
+		sed 's/^/# /' "$log"
+		echo "1..1"
+		if [ "$rc" = 0 ]; then echo "ok 1"; else echo "not ok 1 - exit status $rc"; fi
+	fi
+	echo
+	echo "@end $name $rc"
+}
+
+judge() {
+	awk -v counts="$counts" -f "$here/tap.awk" | sed '$d'
+}
+
+group() {
+	case $1 in
+	lint)
+		{ suite lint "$here/lint.sh"; echo "@done"; } | judge
+		;;
+	fast)
+		{
+			suite lib make -s -C "$top/lib" check
+			export SHMRING=$BUILD/tools/shmring SHMRING_TEST_BACKEND=memfd
+			for f in "$top"/tools/tests/[0-9]*.sh; do
+				suite "tools/$(basename "$f" .sh)" sh "$f"
+			done
+			echo "@done"
+		} | judge
+		;;
+	vm)
+		"$here/vm/run-vm" --kernel "$KERNEL" --counts "$counts" | sed '$d'
+		;;
+	*)
+		echo "check: unknown group $1" >&2
+		exit 2
+		;;
+	esac
+}
+
+for g in "$@"; do
+	before=$(wc -l <"$counts")
+	start=$SECONDS
+	echo "== $g"
+	group "$g" 2>&1
+	# A group that died before it could count has failed.
+	[ "$(wc -l <"$counts")" -gt "$before" ] || echo "0 1 0" >>"$counts"
+	echo "== $g: $((SECONDS - start)) s"
+done
+awk '{ p += $1; f += $2; s += $3 }
+	END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f || !p }' "$counts"
