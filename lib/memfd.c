@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * The backend that needs no module: a ring is a file of shared memory, unnamed
+ * (memfd, sealed) or in /dev/shm, with the layout of the device's mapping. The
+ * library writes META, locks witness deaths (liveness.c), futexes wake.
+ *
+ * Whoever may open the file may write all of it: endpoints are checked against
+ * mistakes and hostile words, not kept from each other's pages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "memfd.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL		0x0008u
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+
+#define SHMRING_SLOTS_DEFAULT	16
+#define SHMRING_SLICE_FIRST_NS	10000000ull
+#define SHMRING_SLICE_LAST_NS	100000000ull
+
+static struct shmring_memfd_note *shmring_note(const struct shmring_handle *h)
+{
+	return (struct shmring_memfd_note *)(void *)(h->control + SHMRING_NOTE_OFFSET);
+}
+
+/* ---- making ------------------------------------------------------------------ */
+
+static int shmring_create_check(const char *name, uint32_t role,
+				const struct shmring_opts *opts)
+{
+	const uint32_t known = SHMRING_CREATE_SPIN | SHMRING_CREATE_HUGE | SHMRING_CREATE_SMALL;
+	int err;
+
+	if ((opts->flags & ~known) || (opts->mode & ~0777u) ||
+	    ((opts->flags & SHMRING_CREATE_HUGE) && (opts->flags & SHMRING_CREATE_SMALL)))
+		return -EINVAL;
+	switch (opts->topology) {
+	case SHMRING_TOPO_SPSC:
+		if (opts->slots != 0 && opts->slots != 2)
+			return -EINVAL;
+		break;
+	case SHMRING_TOPO_RAW:
+		if (opts->slots > SHMRING_SLOTS_MAX)
+			return -EINVAL;
+		break;
+	case SHMRING_TOPO_MPSC:
+	case SHMRING_TOPO_QUEUE:
+	case SHMRING_TOPO_BROADCAST:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+	switch (opts->full_policy) {
+	case SHMRING_FULL_WAIT:
+		break;
+	case SHMRING_FULL_DROP_NEWEST:
+	case SHMRING_FULL_OVERWRITE:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+	if (opts->data_size > SHMRING_DATA_MAX ||
+	    ((opts->flags & SHMRING_CREATE_HUGE) && opts->data_size <= SHMRING_HUGE_BYTES / 2))
+		return -ERANGE;
+	err = shmring_name_check(name);
+	if (!err)
+		err = shmring_check_role(opts->topology, role);
+	if (!err)
+		err = shmring_place_check(opts->placement, opts->node, true);
+	if (!err)
+		err = shmring_place_check(opts->cursor_placement, opts->cursor_node, false);
+	return err;
+}
+
+/* Where everything goes in the file. DATA starts where a huge page may. */
+static void shmring_layout(struct shmring_ioc_info *geo, const struct shmring_opts *opts)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), align = page;
+
+	geo->flags = opts->flags;
+	geo->topology = opts->topology;
+	geo->full_policy = opts->full_policy;
+	geo->slots = opts->topology == SHMRING_TOPO_SPSC ? 2 :
+		     opts->slots ? opts->slots : SHMRING_SLOTS_DEFAULT;
+	geo->cursor_offset = page;
+	geo->cursor_stride = page;
+	geo->control_size = page * (1 + geo->slots);
+	for (geo->data_size = page; geo->data_size < opts->data_size;)
+		geo->data_size *= 2;
+	if (geo->data_size >= SHMRING_HUGE_BYTES && !(geo->flags & SHMRING_CREATE_SMALL))
+		align = SHMRING_HUGE_BYTES;
+	geo->data_offset = (geo->control_size + align - 1) & ~(align - 1);
+	if (geo->topology == SHMRING_TOPO_SPSC)
+		geo->max_record = shmring_record_max(geo->data_size);
+}
+
+/* A file that nobody else can find yet. */
+static int shmring_file_make(const char *name, uint32_t mode)
+{
+	int fd;
+
+	if (name[0]) {
+		fd = open(SHMRING_SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return errno == ENOENT ? -EOPNOTSUPP : -errno;
+	} else {
+		fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+		if (fd < 0 && errno == EINVAL)
+			fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (fd < 0)
+			return -errno;
+		/* Who was given the descriptor must be able to open it anew. */
+		mode = 0666;
+	}
+	if (fchmod(fd, mode)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int shmring_file_alloc(int fd, uint64_t start, uint64_t len)
+{
+	return fallocate(fd, 0, (off_t)start, (off_t)len) ? -errno : 0;
+}
+
+/*
+ * DATA: policy first, then pages. Faults can give 2 MiB pages where the system allows
+ * them for who asks; what they leave, or cannot get, fallocate(2) tells as an error
+ * and not as a SIGBUS.
+ */
+static int shmring_data_make(struct shmring_handle *h, const struct shmring_opts *opts)
+{
+	uint64_t size = h->geo.data_size;
+	bool huge = size >= SHMRING_HUGE_BYTES && !(opts->flags & SHMRING_CREATE_SMALL);
+	int err;
+
+	err = shmring_place_room(opts->placement, opts->node, size);
+	if (!err)
+		err = shmring_map_data(h);
+	if (!err)
+		err = shmring_place(h->data, size, opts->placement, opts->node);
+	if (err)
+		return err;
+	if (huge)
+		madvise(h->data, size, MADV_POPULATE_READ);
+	err = shmring_file_alloc(h->fd, h->geo.data_offset, size);
+	if (err)
+		return err;
+	if (opts->placement == SHMRING_PLACE_STRICT &&
+	    shmring_place(h->data, size, opts->placement, opts->node))
+		return -ENOMEM;
+	if (!huge)
+		return 0;
+	madvise(h->data, size, MADV_POPULATE_READ);
+	if (shmring_page_size_of(h->data, size) == SHMRING_HUGE_BYTES)
+		return 0;
+	/* Interleaved pages would end up together. */
+	if (opts->placement != SHMRING_PLACE_INTERLEAVE)
+		madvise(h->data, size, MADV_COLLAPSE);
+	if ((opts->flags & SHMRING_CREATE_HUGE) &&
+	    shmring_page_size_of(h->data, size) != SHMRING_HUGE_BYTES)
+		return -ENOMEM;
+	return 0;
+}
+
+static void shmring_meta_fill(struct shmring_handle *h, const char *name,
+			      const struct shmring_opts *opts)
+{
+	struct shmring_meta *meta = shmring_meta(h);
+	struct shmring_memfd_note *note = shmring_note(h);
+
+	meta->abi = SHMRING_ABI;
+	meta->ring_id = h->geo.ring_id;
+	meta->data_size = h->geo.data_size;
+	meta->data_offset = h->geo.data_offset;
+	meta->cursor_offset = h->geo.cursor_offset;
+	meta->cursor_stride = h->geo.cursor_stride;
+	meta->flags = h->geo.flags;
+	meta->topology = h->geo.topology;
+	meta->full_policy = h->geo.full_policy;
+	meta->slots = h->geo.slots;
+	note->mode = opts->mode;
+	note->placement = opts->placement;
+	memcpy(note->name, name, strlen(name));
+	shmring_store_release(&meta->magic, SHMRING_MAGIC);
+}
+
+/* Take the role's slot, or the first free one. Under the guard, or unseen. */
+static int shmring_take(struct shmring_handle *h, uint32_t role)
+{
+	unsigned int first = 0, end = h->geo.slots, slot;
+	int err = -EBUSY;
+
+	h->role = role;
+	if (role == SHMRING_ROLE_OBSERVER)
+		return shmring_observer_lock(h->fd);
+	if (h->geo.topology == SHMRING_TOPO_SPSC) {
+		first = role == SHMRING_ROLE_CONSUMER;
+		end = first + 1;
+	}
+	for (slot = first; err == -EBUSY && slot < end; slot++) {
+		err = shmring_slot_lock(h->fd, slot);
+		if (!err)
+			h->slot = slot;
+	}
+	return err;
+}
+
+/* The last steps of every way in; nothing that can fail comes after them. */
+static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *opts,
+			 bool writable)
+{
+	int err = shmring_map(h, writable);
+
+	if (!err && h->mine)
+		err = shmring_place(h->mine, h->geo.cursor_stride, opts->cursor_placement,
+				    opts->cursor_node);
+	if (!err)
+		err = shmring_start(h);
+	if (!err && h->mine)
+		shmring_slot_begin(h);
+	return err;
+}
+
+static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint32_t role,
+				const struct shmring_opts *opts)
+{
+	int err = shmring_create_check(name, role, opts);
+
+	if (err)
+		return err;
+	shmring_layout(&h->geo, opts);
+	h->role = role;
+	if (getrandom(&h->geo.ring_id, sizeof(h->geo.ring_id), 0) != sizeof(h->geo.ring_id))
+		return -errno;
+	h->geo.ring_id |= 1;	/* never 0 */
+
+	h->fd = shmring_file_make(name, opts->mode);
+	if (h->fd < 0)
+		return h->fd;
+	if (ftruncate(h->fd, (off_t)(h->geo.data_offset + h->geo.data_size)))
+		return -errno;
+	err = shmring_file_alloc(h->fd, 0, h->geo.control_size);
+	if (!err)
+		err = shmring_map_control(h, true);
+	if (!err)
+		err = shmring_data_make(h, opts);
+	if (err)
+		return err;
+	if (!name[0] && fcntl(h->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return -errno;
+	shmring_meta_fill(h, name, opts);
+	strcpy((char *)h->geo.name, name);
+	err = shmring_take(h, role);
+	if (!err)
+		err = shmring_enter(h, opts, true);
+	if (!err && name[0])
+		err = shmring_name_link(h->fd, name);
+	return err;
+}
+
+/* ---- joining ----------------------------------------------------------------- */
+
+/* Believe nothing that the file says before it fits the file. */
+static int shmring_geo_check(const struct shmring_ioc_info *geo, uint64_t bytes)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (geo->cursor_offset != page || geo->cursor_stride != page ||
+	    geo->slots < 1 || geo->slots > SHMRING_SLOTS_MAX ||
+	    geo->data_size < page || geo->data_size > SHMRING_DATA_MAX ||
+	    (geo->data_size & (geo->data_size - 1)) ||
+	    (geo->data_offset & (page - 1)) || geo->data_offset < page * (1 + geo->slots) ||
+	    geo->data_offset > bytes || bytes - geo->data_offset != geo->data_size)
+		return -EPROTO;
+	if (geo->topology != SHMRING_TOPO_RAW && geo->topology != SHMRING_TOPO_SPSC)
+		return -EOPNOTSUPP;
+	if (geo->topology == SHMRING_TOPO_SPSC && geo->slots != 2)
+		return -EPROTO;
+	return 0;
+}
+
+/**
+ * shmring_memfd_check() - is this the file of a ring, and of what shape
+ * @fd: a regular file
+ * @geo: out: the shape, a private copy
+ *
+ * Return: 0; -EBADFD (not a ring), -EPROTO (a ring that contradicts itself),
+ * -EOPNOTSUPP (of another version).
+ */
+int shmring_memfd_check(int fd, struct shmring_ioc_info *geo)
+{
+	struct shmring_memfd_note note;
+	struct shmring_meta meta;
+	struct statfs fs;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st) || fstatfs(fd, &fs))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (unsigned long)fs.f_type != TMPFS_MAGIC ||
+	    pread(fd, &meta, sizeof(meta), 0) != (ssize_t)sizeof(meta) ||
+	    pread(fd, &note, sizeof(note), SHMRING_NOTE_OFFSET) != (ssize_t)sizeof(note) ||
+	    meta.magic != SHMRING_MAGIC)
+		return -EBADFD;
+	if (meta.abi != SHMRING_ABI)
+		return -EOPNOTSUPP;
+	geo->ring_id = meta.ring_id;
+	geo->flags = meta.flags;
+	geo->topology = meta.topology;
+	geo->full_policy = meta.full_policy;
+	geo->slots = meta.slots;
+	geo->cursor_offset = meta.cursor_offset;
+	geo->cursor_stride = meta.cursor_stride;
+	geo->data_offset = meta.data_offset;
+	geo->data_size = meta.data_size;
+	err = shmring_geo_check(geo, (uint64_t)st.st_size);
+	if (err)
+		return err;
+	geo->control_size = geo->cursor_stride * (1 + geo->slots);
+	/* Holes would be SIGBUS on a full file system. */
+	if ((uint64_t)st.st_blocks * 512 < geo->control_size + geo->data_size)
+		return -EPROTO;
+	geo->max_record = geo->topology == SHMRING_TOPO_SPSC ?
+			  shmring_record_max(geo->data_size) : 0;
+	geo->placement = note.placement;
+	geo->mode = note.mode;
+	geo->uid = st.st_uid;
+	geo->gid = st.st_gid;
+	note.name[SHMRING_NAME_MAX - 1] = 0;
+	memset(geo->name, 0, sizeof(geo->name));
+	if (!shmring_name_check(note.name))
+		strcpy((char *)geo->name, note.name);
+	return 0;
+}
+
+/* The file is open as @h->fd and its guard is held. */
+static int shmring_join(struct shmring_handle *h, uint32_t role, const struct shmring_opts *opts,
+			bool writable)
+{
+	int err = shmring_memfd_check(h->fd, &h->geo);
+
+	if (!err)
+		err = shmring_check_role(h->geo.topology, role);
+	if (!err)
+		err = shmring_take(h, role);
+	if (!err)
+		err = shmring_map_control(h, writable);
+	if (!err && h->slot != SHMRING_NO_SLOT &&
+	    shmring_load(&shmring_meta(h)->slot[h->slot].state) == SHMRING_SLOT_LIVE)
+		shmring_slot_end(h, h->slot);	/* it died and nobody saw it */
+	if (!err)
+		err = shmring_enter(h, opts, writable);
+	if (!err)
+		shmring_unguard(h->fd);
+	return err;
+}
+
+static int shmring_attach_check(uint32_t role, const struct shmring_opts *opts)
+{
+	int err = shmring_check_role(SHMRING_TOPO_RAW, role);
+
+	return err ? err : shmring_place_check(opts->cursor_placement, opts->cursor_node, false);
+}
+
+static bool shmring_fd_writable(int fd)
+{
+	return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
+static int shmring_memfd_attach(struct shmring_handle *h, const char *name, uint32_t role,
+				const struct shmring_opts *opts)
+{
+	int err = shmring_name_check(name);
+
+	if (!err)
+		err = shmring_attach_check(role, opts);
+	if (err)
+		return err;
+	h->fd = shmring_name_open(name, role);
+	if (h->fd < 0)
+		return h->fd;
+	return shmring_join(h, role, opts, shmring_fd_writable(h->fd));
+}
+
+/* The given descriptor is another's endpoint: its locks are not ours. */
+static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t role,
+				   const struct shmring_opts *opts)
+{
+	bool writable = shmring_fd_writable(fd);
+	int err = shmring_attach_check(role, opts);
+
+	if (err)
+		return err;
+	err = shmring_memfd_check(fd, &h->geo);
+	if (err)
+		return err;
+	/* An endpoint's rights are what it can pass on. */
+	if (!writable && role != SHMRING_ROLE_OBSERVER)
+		return -EACCES;
+	h->fd = shmring_reopen(fd, writable ? O_RDWR : O_RDONLY);
+	if (h->fd < 0)
+		return h->fd;
+	err = shmring_guard(h->fd, !writable);
+	return err ? err : shmring_join(h, role, opts, writable);
+}
+
+/* ---- leaving ----------------------------------------------------------------- */
+
+void shmring_memfd_wake_slot(struct shmring_handle *h, unsigned int slot)
+{
+	struct shmring_cursor *cursor = shmring_cursor(h, slot);
+	__u32 armed = SHMRING_ARMED_YES;
+
+	/* pairs with the futex's own look at armed: cleared first, woken after it */
+	if (__atomic_compare_exchange_n(&cursor->armed, &armed, SHMRING_ARMED_NO, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		shmring_futex_wake(&cursor->armed);
+}
+
+static void shmring_wake_others(struct shmring_handle *h)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < h->geo.slots; slot++)
+		if (slot != h->slot)
+			shmring_memfd_wake_slot(h, slot);
+}
+
+void shmring_memfd_wake(struct shmring_handle *h)
+{
+	shmring_memfd_wake_slot(h, !h->slot);
+}
+
+/*
+ * The endpoint ends when its last descriptor is closed. The guard, taken through
+ * another one, lets us see whether that was ours: a child after fork(2) may go on.
+ */
+static void shmring_memfd_leave(struct shmring_handle *h)
+{
+	int guard = shmring_reopen(h->fd, O_RDWR);
+	int err = guard;
+
+	shmring_notify_stop(h);
+	if (h->mine)
+		shmring_store_release(&h->mine->closed, 1);
+	if (guard >= 0) {
+		do
+			err = shmring_guard(guard, false);
+		while (err == -EINTR);
+	}
+	close(h->fd);
+	if (err) {
+		/* The survivors will find the lock gone and read closed. */
+		if (h->mine)
+			shmring_wake_others(h);
+		goto out_close;
+	}
+	if (h->mine && shmring_slot_locked(guard, h->slot)) {
+		shmring_store_release(&h->mine->closed, 0);
+	} else if (h->mine) {
+		shmring_slot_end(h, h->slot);
+		shmring_wake_others(h);
+	}
+	if (!shmring_held(guard))
+		shmring_name_unlink(guard, (const char *)h->geo.name);
+out_close:
+	if (guard >= 0)
+		close(guard);
+}
+
+/* ---- the rest ---------------------------------------------------------------- */
+
+static int shmring_memfd_info(const struct shmring_handle *h, struct shmring_ioc_info *info)
+{
+	uint32_t size = info->size;
+	unsigned int slot;
+
+	*info = h->geo;
+	info->size = size;
+	info->role = h->role;
+	info->slot = h->slot;
+	info->rights = shmring_fd_writable(h->fd) ? 6 : 4;
+	info->observers = shmring_observers(h->fd) + (h->role == SHMRING_ROLE_OBSERVER);
+	for (slot = 0; slot < h->geo.slots; slot++)
+		info->slots_live += slot == h->slot || shmring_slot_locked(h->fd, slot);
+	info->meta_node = shmring_node_of(h->control);
+	info->cursor_node = h->mine ? shmring_node_of(h->mine) : -1;
+	info->data_node = -1;
+	if (h->data) {
+		info->data_page_size = shmring_page_size_of(h->data, h->geo.data_size);
+		info->data_node = shmring_node_of_range(h->data, h->geo.data_size,
+							info->data_page_size);
+	}
+	if (h->geo.topology == SHMRING_TOPO_SPSC) {
+		info->produced = shmring_load(&shmring_cursor(h, 0)->pos);
+		info->consumed = shmring_load(&shmring_cursor(h, 1)->pos);
+	}
+	return 0;
+}
+
+/*
+ * Sleep on the own armed word; whoever publishes clears it and wakes. In slices, after
+ * each of which the locks are asked whether anybody is left to do so.
+ */
+static int shmring_memfd_sleep(struct shmring_handle *h, uint32_t events, uint64_t need,
+			       uint64_t deadline)
+{
+	uint64_t slice = SHMRING_SLICE_FIRST_NS, until;
+	/* An observer has no word to sleep on. */
+	uint32_t none = SHMRING_ARMED_YES;
+	uint32_t *word = h->mine ? &h->mine->armed : &none;
+	int err = 0;
+
+	if (h->mine)
+		shmring_arm_begin(h, shmring_wake_at(h, events, need));
+	while (!shmring_events(h, events, need) && !shmring_gone(h)) {
+		until = shmring_now() + slice;
+		if (until > deadline)
+			until = deadline;
+		err = shmring_futex_wait(word, SHMRING_ARMED_YES, until);
+		if (err != -ETIMEDOUT || until == deadline)
+			break;
+		err = 0;
+		shmring_probe(h);
+		if (slice < SHMRING_SLICE_LAST_NS)
+			slice *= 2;
+		if (slice > SHMRING_SLICE_LAST_NS)
+			slice = SHMRING_SLICE_LAST_NS;
+	}
+	if (h->mine)
+		shmring_arm_end(h);
+	return err;
+}
+
+const struct shmring_ops shmring_memfd_ops = {
+	.backend = SHMRING_BACKEND_MEMFD,
+	.create = shmring_memfd_create,
+	.attach = shmring_memfd_attach,
+	.attach_fd = shmring_memfd_attach_fd,
+	.leave = shmring_memfd_leave,
+	.info = shmring_memfd_info,
+	.sleep = shmring_memfd_sleep,
+	.wake = shmring_memfd_wake,
+	.probe = shmring_memfd_probe,
+	.pollfd = shmring_notify_pollfd,
+	.rearm = shmring_notify_rearm,
+	.armed = shmring_notify_armed,
+	.set_eventfd = shmring_notify_set,
+	.list = shmring_memfd_list,
+};

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * The thread behind shmring_pollfd() and shmring_set_eventfd() on the memfd backend: it
+ * sleeps where the kernel would have to, on the endpoint's armed word, and turns a
+ * wake-up into eventfd signals. One per handle that asks, from the first call on.
+ *
+ * It looks at CURSOR pages and META only, never at the private state of the handle,
+ * which belongs to the thread that uses it. What both touch:
+ *
+ *   seq       counts requests; the thread sleeps on it while nothing is armed
+ *   pending   the endpoint armed itself and has not been signalled since
+ *   told      the peer's end was signalled
+ *   efd       under lock
+ *
+ * No signal is lost: arming takes back the old signal, then arms, then sets pending;
+ * the thread clears pending, then signals. A signal too many is a hint too many.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "memfd.h"
+
+#define SHMRING_EVENTS		3
+#define SHMRING_NOTIFY_SLICE_NS	100000000ull
+#define SHMRING_NOTIFY_STACK	(256u << 10)
+
+struct shmring_notify {
+	struct shmring_handle *h;
+	pthread_t thread;
+	pid_t pid;
+	int pollfd;
+	uint32_t seq;
+	uint32_t stop;
+	uint32_t pending;
+	uint32_t told;
+	pthread_mutex_t lock;
+	int efd[SHMRING_EVENTS];
+};
+
+static void shmring_signal(struct shmring_notify *n, uint32_t events)
+{
+	unsigned int k;
+
+	eventfd_write(n->pollfd, 1);
+	pthread_mutex_lock(&n->lock);
+	for (k = 0; k < SHMRING_EVENTS; k++)
+		if ((events & 1u << k) && n->efd[k] >= 0)
+			eventfd_write(n->efd[k], 1);
+	pthread_mutex_unlock(&n->lock);
+}
+
+static void shmring_request(struct shmring_notify *n)
+{
+	__atomic_fetch_add(&n->seq, 1, __ATOMIC_SEQ_CST);
+	shmring_futex_wake(&n->seq);
+}
+
+static void *shmring_notify_run(void *arg)
+{
+	struct shmring_notify *n = arg;
+	struct shmring_handle *h = n->h;
+	uint32_t *armed = h->mine ? &h->mine->armed : NULL;
+	uint64_t until;
+	uint32_t seq;
+	bool wait_armed;
+	int err;
+
+	for (;;) {
+		seq = __atomic_load_n(&n->seq, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&n->stop, __ATOMIC_SEQ_CST))
+			return NULL;
+		wait_armed = armed && __atomic_load_n(&n->pending, __ATOMIC_SEQ_CST);
+		if (wait_armed && shmring_load_acquire(armed) != SHMRING_ARMED_YES) {
+			__atomic_store_n(&n->pending, 0, __ATOMIC_SEQ_CST);
+			shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT);
+			continue;
+		}
+		if (!shmring_gone(h)) {
+			__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);
+		} else if (!__atomic_exchange_n(&n->told, 1, __ATOMIC_SEQ_CST)) {
+			__atomic_store_n(&n->pending, 0, __ATOMIC_SEQ_CST);
+			shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT | SHMRING_EV_PEER);
+			continue;
+		}
+		until = shmring_now() + SHMRING_NOTIFY_SLICE_NS;
+		err = wait_armed ? shmring_futex_wait(armed, SHMRING_ARMED_YES, until) :
+				   shmring_futex_wait(&n->seq, seq, until);
+		if (err == -ETIMEDOUT)
+			shmring_probe(h);
+	}
+}
+
+static int shmring_notify_start(struct shmring_handle *h)
+{
+	struct shmring_notify *n;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	unsigned int k;
+	int err;
+
+	if (h->notify)
+		return h->notify->pid == getpid() ? 0 : -EOPNOTSUPP;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->h = h;
+	n->pid = getpid();
+	for (k = 0; k < SHMRING_EVENTS; k++)
+		n->efd[k] = -1;
+	pthread_mutex_init(&n->lock, NULL);
+	/* Signalled from the start: the first thing to do is to look. */
+	n->pollfd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (n->pollfd < 0) {
+		err = -errno;
+		goto err_free;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SHMRING_NOTIFY_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&n->thread, &attr, shmring_notify_run, n);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (err)
+		goto err_close;
+	h->notify = n;
+	return 0;
+
+err_close:
+	close(n->pollfd);
+err_free:
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+	return err;
+}
+
+void shmring_notify_stop(struct shmring_handle *h)
+{
+	struct shmring_notify *n = h->notify;
+	unsigned int k;
+
+	if (!n)
+		return;
+	/* In a child after fork(2) there is a copy of the state but no thread. */
+	if (n->pid == getpid()) {
+		__atomic_store_n(&n->stop, 1, __ATOMIC_SEQ_CST);
+		if (h->mine) {
+			shmring_arm_end(h);
+			shmring_futex_wake(&h->mine->armed);
+		}
+		shmring_request(n);
+		pthread_join(n->thread, NULL);
+	}
+	for (k = 0; k < SHMRING_EVENTS; k++)
+		if (n->efd[k] >= 0)
+			close(n->efd[k]);
+	close(n->pollfd);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+	h->notify = NULL;
+}
+
+int shmring_notify_pollfd(struct shmring_handle *h)
+{
+	int err = shmring_notify_start(h);
+
+	return err ? err : h->notify->pollfd;
+}
+
+void shmring_notify_rearm(struct shmring_handle *h)
+{
+	eventfd_t count;
+
+	if (h->notify)
+		eventfd_read(h->notify->pollfd, &count);
+}
+
+void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
+{
+	struct shmring_notify *n = h->notify;
+
+	if (!n)
+		return;
+	if (events & (SHMRING_EV_IN | SHMRING_EV_OUT))
+		__atomic_store_n(&n->pending, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);
+	shmring_request(n);
+}
+
+static int shmring_eventfd_check(int efd)
+{
+	char path[32], is[64];
+	ssize_t len;
+
+	if (fcntl(efd, F_GETFD) < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", efd);
+	len = readlink(path, is, sizeof(is) - 1);
+	if (len < 0)
+		return 0;
+	is[len] = 0;
+	return strstr(is, "[eventfd]") ? 0 : -EBADFD;
+}
+
+/*
+ * The descriptor is duplicated, so that the thread never writes to whatever its
+ * number means after the caller has closed it.
+ */
+int shmring_notify_set(struct shmring_handle *h, uint32_t events, int efd)
+{
+	int old[SHMRING_EVENTS], own[SHMRING_EVENTS] = { -1, -1, -1 };
+	struct shmring_notify *n;
+	unsigned int k;
+	int err;
+
+	if (efd >= 0) {
+		err = shmring_eventfd_check(efd);
+		if (err)
+			return err;
+	}
+	err = shmring_notify_start(h);
+	if (err)
+		return err;
+	n = h->notify;
+	for (k = 0; efd >= 0 && k < SHMRING_EVENTS; k++) {
+		if (!(events & 1u << k))
+			continue;
+		own[k] = fcntl(efd, F_DUPFD_CLOEXEC, 0);
+		if (own[k] < 0) {
+			err = -errno;
+			goto err_close;
+		}
+	}
+	pthread_mutex_lock(&n->lock);
+	for (k = 0; k < SHMRING_EVENTS; k++) {
+		old[k] = -1;
+		if (events & 1u << k) {
+			old[k] = n->efd[k];
+			n->efd[k] = own[k];
+		}
+	}
+	pthread_mutex_unlock(&n->lock);
+	for (k = 0; k < SHMRING_EVENTS; k++)
+		if (old[k] >= 0)
+			close(old[k]);
+	if (efd >= 0) {
+		int ready = shmring_arm(&h->core, events);
+
+		if (ready > 0)
+			shmring_signal(n, (uint32_t)ready);
+	}
+	return 0;
+
+err_close:
+	for (k = 0; k < SHMRING_EVENTS; k++)
+		if (own[k] >= 0)
+			close(own[k]);
+	return err;
+}

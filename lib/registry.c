@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Names of memfd rings: files in /dev/shm. A file appears there complete and locked
+ * by its first endpoint, so that a file without locks is always a leftover.
+ *
+ * A name is only ever removed under the exclusive guard of the file that it was seen
+ * to lead to, and whoever attaches looks under the same guard whether it still
+ * does: nobody joins a ring that has lost its name, and nobody removes another's.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "memfd.h"
+
+#define SHMRING_PATH_MAX	(sizeof(SHMRING_SHM_DIR "/" SHMRING_SHM_PREFIX) + SHMRING_NAME_MAX)
+
+static void shmring_name_path(char *path, const char *name)
+{
+	snprintf(path, SHMRING_PATH_MAX, "%s/%s%s", SHMRING_SHM_DIR, SHMRING_SHM_PREFIX, name);
+}
+
+int shmring_name_check(const char *name)
+{
+	size_t len = strnlen(name, SHMRING_NAME_MAX), k;
+
+	if (len == SHMRING_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (name[0] == '.')
+		return -EINVAL;
+	for (k = 0; k < len; k++) {
+		char c = name[k];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c >= '0' && c <= '9') || strchr("._-", c)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static bool shmring_name_leads_to(const char *path, int fd)
+{
+	struct stat there, here;
+
+	return !lstat(path, &there) && !fstat(fd, &here) &&
+	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+/* Under the exclusive guard of @fd, with nobody holding the ring. */
+void shmring_name_unlink(int fd, const char *name)
+{
+	char path[SHMRING_PATH_MAX];
+
+	if (!name[0] || shmring_name_check(name))
+		return;
+	shmring_name_path(path, name);
+	if (shmring_name_leads_to(path, fd))
+		unlink(path);
+}
+
+/**
+ * shmring_name_open() - open a named ring and take its guard
+ * @name: checked
+ * @role: SHMRING_ROLE_*
+ *
+ * Return: a descriptor that holds the guard; -ENOENT also for a leftover, which is
+ * removed; -EACCES.
+ */
+int shmring_name_open(const char *name, uint32_t role)
+{
+	char path[SHMRING_PATH_MAX];
+	bool shared;
+	int fd, err;
+
+	shmring_name_path(path, name);
+	for (;;) {
+		shared = false;
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0 && errno == EACCES && role == SHMRING_ROLE_OBSERVER) {
+			shared = true;
+			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		}
+		if (fd < 0)
+			return -errno;
+		err = shmring_guard(fd, shared);
+		if (err)
+			goto err_close;
+		if (!shmring_name_leads_to(path, fd)) {
+			close(fd);	/* its last endpoint has left meanwhile */
+			continue;
+		}
+		if (shmring_held(fd))
+			return fd;
+		if (!shared)
+			unlink(path);
+		err = -ENOENT;
+		goto err_close;
+	}
+
+err_close:
+	close(fd);
+	return err;
+}
+
+/**
+ * shmring_name_link() - give a complete ring its name
+ * @fd: its file, which has none yet
+ * @name: checked
+ *
+ * Return: 0, -EEXIST, or what linkat(2) gives.
+ */
+int shmring_name_link(int fd, const char *name)
+{
+	char path[SHMRING_PATH_MAX], self[32];
+	int other;
+
+	shmring_name_path(path, name);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	for (;;) {
+		if (!linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+		/* Opening a leftover removes it; then the name is free to try again. */
+		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER);
+		if (other >= 0) {
+			close(other);
+			return -EEXIST;
+		}
+		if (other != -ENOENT)
+			return other == -EINTR ? other : -EEXIST;
+		if (!faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW))
+			return -EEXIST;	/* a leftover that is not ours to remove */
+	}
+}
+
+static int shmring_list_one(const char *name, struct shmring_ioc_info *info)
+{
+	struct shmring_handle h = { .slot = SHMRING_NO_SLOT };
+	int err;
+
+	h.fd = shmring_name_open(name, SHMRING_ROLE_OBSERVER);
+	if (h.fd < 0)
+		return h.fd;
+	shmring_unguard(h.fd);
+	err = shmring_memfd_check(h.fd, &h.geo);
+	if (err)
+		goto out_close;
+	h.ops = &shmring_memfd_ops;
+	err = shmring_map_control(&h, false);
+	if (err)
+		goto out_close;
+	info->size = sizeof(*info);
+	err = h.ops->info(&h, info);
+	shmring_unmap(&h);
+out_close:
+	close(h.fd);
+	return err;
+}
+
+int shmring_memfd_list(int (*fn)(uint32_t backend, const struct shmring_ioc_info *info,
+				 void *arg), void *arg)
+{
+	const size_t prefix = sizeof(SHMRING_SHM_PREFIX) - 1;
+	struct shmring_ioc_info info;
+	const struct dirent *entry;
+	DIR *dir;
+	int err = 0;
+
+	dir = opendir(SHMRING_SHM_DIR);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(dir))) {
+		const char *name = entry->d_name + prefix;
+
+		if (strncmp(entry->d_name, SHMRING_SHM_PREFIX, prefix) || !*name ||
+		    shmring_name_check(name))
+			continue;
+		/* Not readable, gone meanwhile, or no ring: not in the list. */
+		if (!shmring_list_one(name, &info))
+			err = fn(SHMRING_BACKEND_MEMFD, &info, arg);
+	}
+	closedir(dir);
+	return err;
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Waiting: what holds now, who is gone, spinning, arming, sleeping.
+ *
+ * Arming is store wake_at, store-release armed, full fence, look once more. The
+ * fence in shmring_arm_begin() pairs with the one in shmring_spsc_armed(): either
+ * the sleeper sees the new position, or the publisher sees armed and wakes. Who
+ * clears armed for another endpoint wakes it afterwards.
+ *
+ * META tells who lives. On the device the kernel keeps it true; on the memfd backend
+ * it is true after shmring_probe(), which asks the lock of each endpoint that is
+ * said to live. A peer that is gone is asked for anew each time: a new endpoint
+ * may have taken its slot.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "internal.h"
+
+#define SHMRING_EV_DATA		(SHMRING_EV_IN | SHMRING_EV_OUT)
+#define SHMRING_PROBE_NS	10000000ull
+/* Without a deadline and without sleep: how often to look up from the ring. */
+#define SHMRING_SPIN_SLICE_NS	1000000ull
+#define SHMRING_SPIN_LOOKS	16
+/* Further away than any position that a ring gets to. */
+#define SHMRING_FAR		(1ull << 62)
+
+static uint64_t shmring_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t shmring_now(void)
+{
+	return shmring_clock(CLOCK_MONOTONIC);
+}
+
+/**
+ * shmring_gone() - did every peer that there was go?
+ * @h: handle
+ *
+ * Return: 0, -EPIPE (in order), -EOWNERDEAD.
+ */
+int shmring_gone(const struct shmring_handle *h)
+{
+	const struct shmring_meta *meta = shmring_meta(h);
+	unsigned int slot;
+	int err = 0;
+
+	for (slot = 0; slot < h->geo.slots; slot++) {
+		if (slot == h->slot)
+			continue;
+		/* pairs with the store-release of whoever ends or begins an endpoint */
+		switch (shmring_load_acquire(&meta->slot[slot].state)) {
+		case SHMRING_SLOT_LIVE:
+			return 0;
+		case SHMRING_SLOT_DEAD:
+			err = -EOWNERDEAD;
+			break;
+		case SHMRING_SLOT_CLOSED:
+			if (!err)
+				err = -EPIPE;
+			break;
+		}
+	}
+	return err;
+}
+
+/* Make META true about the peers. */
+void shmring_probe(struct shmring_handle *h)
+{
+	const struct shmring_meta *meta = shmring_meta(h);
+	unsigned int slot;
+
+	if (!h->ops->probe)
+		return;
+	for (slot = 0; slot < h->geo.slots; slot++)
+		if (slot != h->slot &&
+		    shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE)
+			h->ops->probe(h, slot);
+}
+
+/* The same for callers that come by very often. Return: was it time? */
+bool shmring_probe_due(struct shmring_handle *h)
+{
+	uint64_t now;
+
+	now = shmring_clock(CLOCK_MONOTONIC_COARSE);
+	if (now - h->pace.probed < SHMRING_PROBE_NS)
+		return false;
+	h->pace.probed = now;
+	shmring_probe(h);
+	return true;
+}
+
+/* Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). */
+static bool shmring_ready_in(const struct shmring_handle *h)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+	const void *rec = rx->data + (rx->done & rx->mask);
+
+	/* pairs with the store-release in shmring_spsc_publish() */
+	return shmring_load_acquire(&((const struct shmring_record *)rec)->word);
+}
+
+/* Are @need bytes free? A position that cannot be is ready: reserving will tell. */
+static bool shmring_ready_out(const struct shmring_handle *h, uint64_t need)
+{
+	const struct shmring_spsc_tx *tx = &h->core.tx;
+	/* pairs with the store-release in shmring_spsc_release() */
+	uint64_t used = tx->tail - shmring_load_acquire(&tx->peer->pos);
+
+	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
+}
+
+static inline bool shmring_ready(const struct shmring_handle *h, uint32_t events, uint64_t need)
+{
+	return ((events & SHMRING_EV_IN) && shmring_ready_in(h)) ||
+	       ((events & SHMRING_EV_OUT) && shmring_ready_out(h, need));
+}
+
+static uint64_t shmring_need(const struct shmring_handle *h, uint64_t need)
+{
+	if (need)
+		return need;
+	need = h->mine ? shmring_load(&h->mine->want) : 0;
+	return need ? need : sizeof(struct shmring_record);
+}
+
+/**
+ * shmring_events() - which of some events hold
+ * @h: handle
+ * @events: SHMRING_EV_* that its role can have
+ * @need: OUT: bytes to be free, header included; 0: what the last failed
+ *	reservation needs
+ */
+uint32_t shmring_events(const struct shmring_handle *h, uint32_t events, uint64_t need)
+{
+	uint32_t ready = 0;
+
+	if (shmring_ready(h, events, shmring_need(h, need)))
+		ready = events & SHMRING_EV_DATA;
+	if ((events & SHMRING_EV_PEER) && shmring_gone(h))
+		ready |= SHMRING_EV_PEER;
+	return ready;
+}
+
+/* The peer's position from which on @events hold. */
+uint64_t shmring_wake_at(const struct shmring_handle *h, uint32_t events, uint64_t need)
+{
+	uint64_t pos = shmring_load(&h->mine->pos);
+
+	if (events & SHMRING_EV_IN)
+		return pos + 1;
+	if (events & SHMRING_EV_OUT)
+		return pos + shmring_need(h, need) + SHMRING_REC_TAIL - h->geo.data_size;
+	return pos + SHMRING_FAR;
+}
+
+void shmring_arm_begin(struct shmring_handle *h, uint64_t wake_at)
+{
+	shmring_store(&h->mine->wake_at, wake_at);
+	/* pairs with the load-acquire in shmring_spsc_armed() */
+	shmring_store_release(&h->mine->armed, SHMRING_ARMED_YES);
+	shmring_fence();	/* pairs with the fence in shmring_spsc_armed() */
+}
+
+void shmring_arm_end(struct shmring_handle *h)
+{
+	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
+}
+
+/* Look at the ring until something is there or the time is over. */
+static bool shmring_spin(const struct shmring_handle *h, uint32_t events, uint64_t need,
+			 uint64_t until)
+{
+	unsigned int k;
+
+	do {
+		for (k = 0; k < SHMRING_SPIN_LOOKS; k++) {
+			if (shmring_ready(h, events, need))
+				return true;
+			shmring_pause();
+		}
+	} while (shmring_now() < until);
+	return false;
+}
+
+/**
+ * shmring_spin_first() - spin, as the handle and the ring have it
+ * @h: handle
+ * @events: what for
+ * @need: OUT: bytes, header included
+ * @deadline: not SHMRING_NOWAIT
+ * @always: obey SHMRING_SPIN_ALWAYS and SHMRING_CREATE_SPIN
+ *
+ * Return: true: look again, and do not sleep; false: nothing came, sleep.
+ */
+bool shmring_spin_first(struct shmring_handle *h, uint32_t events, uint64_t need,
+			uint64_t deadline, bool always)
+{
+	bool forever = h->pace.spin_max == UINT64_MAX || (h->geo.flags & SHMRING_CREATE_SPIN);
+	uint64_t now, until, budget;
+
+	if (!h->pace.spin_max && !forever)
+		return false;
+	if (forever && !always)
+		return false;
+	budget = forever ? SHMRING_SPIN_SLICE_NS : shmring_pace_budget(&h->pace);
+	if (!budget)
+		return false;
+	now = shmring_now();
+	until = now + budget < now ? UINT64_MAX : now + budget;
+	if (until > deadline)
+		until = deadline;
+	if (shmring_spin(h, events, need, until)) {
+		shmring_pace_won(&h->pace);
+		return true;
+	}
+	if (forever) {
+		shmring_probe_due(h);
+		return shmring_now() < deadline;
+	}
+	shmring_pace_lost(&h->pace, budget);
+	return false;
+}
+
+/**
+ * shmring_sleep() - sleep until something may have happened
+ * @h: handle
+ * @events: what for
+ * @need: OUT: bytes, header included
+ * @deadline: not SHMRING_NOWAIT
+ *
+ * Return: 0: look again; -ETIMEDOUT, -EINTR and the like: look once more, then fail.
+ */
+int shmring_sleep(struct shmring_handle *h, uint32_t events, uint64_t need, uint64_t deadline)
+{
+	if (deadline != SHMRING_FOREVER && shmring_now() >= deadline)
+		return -ETIMEDOUT;
+	if (h->mine)
+		shmring_store(&h->mine->sleeps, shmring_load(&h->mine->sleeps) + 1);
+	return h->ops->sleep(h, events, need, deadline);
+}
+
+/* May this handle wait for these events? */
+int shmring_check_events(const struct shmring_handle *h, uint32_t events)
+{
+	uint32_t known = SHMRING_EV_PEER;
+
+	if (shmring_is_producer(h))
+		known |= SHMRING_EV_OUT;
+	if (shmring_is_consumer(h))
+		known |= SHMRING_EV_IN;
+	return !events || (events & ~known) ? -EINVAL : 0;
+}
+
+/* What holds, or that nothing more will come. */
+static int shmring_wait_look(const struct shmring_handle *h, uint32_t events)
+{
+	int gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
+	uint32_t ready = shmring_events(h, events, 0);
+
+	if (gone && !(events & SHMRING_EV_PEER) && !(ready & SHMRING_EV_IN))
+		return gone;
+	return (int)ready;
+}
+
+int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	int err = shmring_check_events(h, events);
+	int ready;
+
+	if (err)
+		return err;
+	if ((h->geo.flags & SHMRING_CREATE_SPIN) && (events & SHMRING_EV_DATA) &&
+	    deadline != SHMRING_NOWAIT)
+		return -EOPNOTSUPP;
+	if (events & SHMRING_EV_OUT)
+		shmring_flush(r);	/* the consumer cannot free what it does not see */
+	if (deadline == SHMRING_NOWAIT) {
+		shmring_probe(h);
+		ready = shmring_wait_look(h, events);
+		return ready ? ready : -EAGAIN;
+	}
+	for (;;) {
+		ready = shmring_wait_look(h, events);
+		if (ready)
+			return ready;
+		if (err)
+			return err;
+		if (!(events & SHMRING_EV_DATA) ||
+		    !shmring_spin_first(h, events, shmring_need(h, 0), deadline, false))
+			err = shmring_sleep(h, events, 0, deadline);
+	}
+}
+
+int shmring_arm(struct shmring *r, uint32_t events)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	uint32_t data = events & SHMRING_EV_DATA;
+	int ready, err = shmring_check_events(h, events);
+
+	if (err)
+		return err;
+	if (events & SHMRING_EV_OUT)
+		shmring_flush(r);
+	if (h->ops->rearm)
+		h->ops->rearm(h);
+	if ((h->geo.flags & SHMRING_CREATE_SPIN) && data) {
+		ready = shmring_wait_look(h, events);
+		return ready > 0 ? ready : ready < 0 ? (int)data : -EOPNOTSUPP;
+	}
+	if (data)
+		shmring_arm_begin(h, shmring_wake_at(h, events, 0));
+	ready = shmring_wait_look(h, events);
+	if (ready) {
+		if (data)
+			shmring_arm_end(h);
+		/* Gone, and not asked about it: the next call on the ring tells. */
+		return ready > 0 ? ready : (int)data;
+	}
+	if (h->ops->armed)
+		h->ops->armed(h, events);
+	return 0;
+}
+
+int shmring_pollfd(struct shmring *r)
+{
+	struct shmring_handle *h = shmring_handle(r);
+
+	return h->ops->pollfd(h);
+}
+
+int shmring_set_eventfd(struct shmring *r, uint32_t events, int efd)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	int err = shmring_check_events(h, events);
+
+	if (err)
+		return err;
+	if (efd < -1)
+		return -EBADF;
+	if ((h->geo.flags & SHMRING_CREATE_SPIN) && (events & SHMRING_EV_DATA))
+		return -EOPNOTSUPP;
+	return h->ops->set_eventfd(h, events, efd);
+}
