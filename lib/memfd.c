@@ -447,38 +447,47 @@ void shmring_memfd_wake(struct shmring_handle *h)
 }
 
 /*
- * The endpoint ends when its last descriptor is closed. The guard, taken through
- * another one, lets us see whether that was ours: a child after fork(2) may go on.
+ * The endpoint ends with the last descriptor and the last mapping of its description.
+ * Ours go first. The guard, taken through a description of its own and mapped in the
+ * place of CONTROL, lets us see whether others are left: after fork(2) they may be.
  */
-static void shmring_memfd_leave(struct shmring_handle *h)
+static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 {
-	int guard = shmring_reopen(h->fd, O_RDWR);
-	int err = guard;
+	bool observer = h->slot == SHMRING_NO_SLOT;
+	int err;
 
-	shmring_notify_stop(h);
-	if (h->mine)
-		shmring_store_release(&h->mine->closed, 1);
-	if (guard >= 0) {
-		do
-			err = shmring_guard(guard, false);
-		while (err == -EINTR);
-	}
+	do
+		err = shmring_guard(guard, false);
+	while (err == -EINTR);
+	if (err)
+		return err;
+	if (mmap(h->control, h->control_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 guard, 0) == MAP_FAILED)
+		return -errno;
+	munmap(h->data, h->data_maps * h->geo.data_size);
+	h->data = NULL;
 	close(h->fd);
-	if (err) {
-		/* The survivors will find the lock gone and read closed. */
-		if (h->mine)
-			shmring_wake_others(h);
-		goto out_close;
-	}
-	if (h->mine && shmring_slot_locked(guard, h->slot)) {
+	if (!observer && shmring_slot_locked(guard, h->slot)) {
 		shmring_store_release(&h->mine->closed, 0);
-	} else if (h->mine) {
+	} else if (!observer) {
 		shmring_slot_end(h, h->slot);
 		shmring_wake_others(h);
 	}
 	if (!shmring_held(guard))
 		shmring_name_unlink(guard, (const char *)h->geo.name);
-out_close:
+	return 0;
+}
+
+static void shmring_memfd_leave(struct shmring_handle *h)
+{
+	int guard = shmring_reopen(h->fd, O_RDWR);
+
+	shmring_notify_stop(h);
+	if (h->mine)
+		shmring_store_release(&h->mine->closed, 1);
+	/* Without a guard the survivors find the lock gone and read closed. */
+	if (guard < 0 || shmring_leave_guarded(h, guard))
+		close(h->fd);
 	if (guard >= 0)
 		close(guard);
 }
