@@ -126,9 +126,10 @@ void shmring_unbind(struct shmring_endpoint *ep)
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
 		u32 closed = READ_ONCE(cursor->closed);
 
-		/* State first: who reads GONE (acquire) finds out how. */
-		WRITE_ONCE(ring->meta->slot[ep->slot].state,
-			   closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);
+		/* What it published comes before its end; pairs with the reader's acquire. */
+		smp_store_release(&ring->meta->slot[ep->slot].state,
+				  closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);
+		/* The state before GONE: who reads that (acquire) finds out how. */
 		smp_store_release(&cursor->armed, SHMRING_ARMED_GONE);
 		ring->slot[ep->slot] = NULL;
 	}

@@ -185,8 +185,10 @@ struct shmring_ring *shmring_find_next(u64 after)
 {
 	struct shmring_ns ns = current_ns();
 	struct shmring_ring *ring;
-	unsigned long id = after;
+	unsigned long id;
 
+	if (after == U64_MAX)
+		return NULL;
 	mutex_lock(&shmring_registry_lock);
 	xa_for_each_start(&shmring_rings, id, ring, after + 1) {
 		if (!ring->listed || !same_ns(&ring->ns, &ns) ||
