@@ -57,14 +57,14 @@ checkpatch() {
 	[ "$kernel" = 1 ] || ignore+=,PREFER_KERNEL_TYPES,VOLATILE,SSCANF_TO_KSTRTO,ARRAY_SIZE \
 		ignore+=,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE,SPLIT_STRING,LONG_LINE_STRING \
 		ignore+=,ENOSYS,MACRO_ARG_PRECEDENCE,MACRO_ARG_REUSE,COMPLEX_MACRO,EMBEDDED_FUNCTION_NAME \
-		ignore+=,MACRO_WITH_FLOW_CONTROL,AVOID_EXTERNS,YIELD,MULTIPLE_ASSIGNMENTS,STRNCPY,STRCPY
+		ignore+=,MACRO_WITH_FLOW_CONTROL,AVOID_EXTERNS,YIELD,MULTIPLE_ASSIGNMENTS,STRNCPY,STRCPY,PREFER_FALLTHROUGH
 	# shellcheck disable=SC2059,SC2086
 	list=$(printf "$top/%s " $list)
 	# From elsewhere: it leaves a cache where it is started.
-	mkdir -p "$BUILD/lint"
+	mkdir -p "$BUILD/lint" "$BUILD/ksft/include"
 	# shellcheck disable=SC2086
-	(cd "$BUILD/lint" && perl "$BUILD/ksft/scripts/checkpatch.pl" --no-tree --strict --quiet \
-		--terse --show-types --max-line-length=100 --no-summary --ignore "$ignore" \
+	(cd "$BUILD/lint" && perl "$BUILD/ksft/scripts/checkpatch.pl" --root="$BUILD/ksft" --no-tree --strict \
+		--quiet --terse --show-types --max-line-length=100 --no-summary --ignore "$ignore" \
 		-f $list) | sed "s|^$top/||"
 	[ "${PIPESTATUS[0]}" = 0 ]
 }
