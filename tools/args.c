@@ -3,7 +3,6 @@
  * Arguments that mean the same for every subcommand, and numbers read strictly.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,13 +27,14 @@ static bool read_digits(const char *text, const char **end, int base, uint64_t *
 {
 	char *stop;
 
+	*value = 0;
 	/* strtoull() takes blanks and signs, which mean nothing here. */
 	if (!isdigit((unsigned char)*text))
 		return false;
-	errno = 0;
+	/* What is too large becomes the largest, which no limit lets pass. */
 	*value = strtoull(text, &stop, base);
 	*end = stop;
-	return !errno && stop != text;
+	return stop != text;
 }
 
 uint64_t tool_parse_number(struct argp_state *state, const char *what, const char *text,

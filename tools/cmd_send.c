@@ -304,7 +304,9 @@ int cmd_send(int argc, char **argv)
 		"line that is longer than the largest record (the size of the ring less 16 bytes) "
 		"goes in pieces of that size. A line is sent at once when no more input is ready.\n"
 		"\n"
-		"Leaves when the receiver has taken everything. Exit status 3: the receiver died; 5: it "
+		"Leaves when the receiver has taken everything. A ring that is kept (by `shmring create`) "
+		"and that its last receiver has left takes nothing until the next receiver comes; send "
+		"waits for it. Exit status 3: the receiver died; 5: it "
 		"closed too early; 4: --timeout passed.",
 		children, NULL, NULL
 	};

@@ -86,8 +86,8 @@ static void print_ring(const json_t *ring)
 	size_t i;
 	json_t *o;
 
-	printf("ring      %s (id %lld), %s, %s backend\n", name ? name : "without a name",
-	       number(ring, "id"), text(ring, "topology"), text(ring, "backend"));
+	printf("ring      %s (id %s), %s, %s backend\n", name ? name : "without a name",
+	       text(ring, "id"), text(ring, "topology"), text(ring, "backend"));
 	json_array_foreach(json_object_get(ring, "flags"), i, o)
 		printf("flag      %s\n", json_string_value(o));
 	printf("owner     %s (uid %lld, gid %lld), mode %s\n", text(ring, "user"),

@@ -132,7 +132,7 @@ static json_t *optional_node(int32_t node)
 json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info)
 {
 	const char *name = (const char *)info->name;
-	char mode[8], user[64];
+	char id[24], mode[8], user[64];
 	json_t *flags = json_array();
 
 	if (info->flags & SHMRING_CREATE_SPIN)
@@ -142,9 +142,11 @@ json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info)
 	if (info->flags & SHMRING_CREATE_SMALL)
 		json_array_append_new(flags, json_string("small"));
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	return json_pack("{s:I, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:i,"
+	/* Text: JSON numbers hold 53 bits in many a program. */
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)info->ring_id);
+	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:i,"
 			 " s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}",
-			 "id", (json_int_t)info->ring_id,
+			 "id", id,
 			 "name", *name ? json_string(name) : json_null(),
 			 "backend", tool_backend_name(backend),
 			 "topology", tool_topology_name(info->topology),

@@ -52,7 +52,7 @@ keeper=$!
 background $keeper
 until_true ring_exists "$ring"
 until_true test -s "$T/out"
-is "$(json "d['topology'], d['slots']" "('raw', 3)" < "$T/out")" "('raw', 3)" "create -j: a raw ring"
+is "$(json "d['topology'], d['slots']" "raw 3" < "$T/out")" "raw 3" "create -j: a raw ring"
 for command in send recv; do
 	sr $command "$ring" < /dev/null > /dev/null 2> "$T/err"
 	is $? 1 "$command: a raw ring has no records"
