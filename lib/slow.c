@@ -4,8 +4,8 @@
  * sleeps or is gone, and when the handle has not the role for what is asked.
  *
  * A peer that is gone is told to a producer at once, to a consumer after the last
- * record. That a publication found the peer gone is kept by taking the known space
- * away, so that the next reservation comes here and asks META.
+ * record. That the peer was found gone is kept by taking the known space away, so
+ * that the next reservation comes here and asks META.
  */
 #include <errno.h>
 
@@ -78,7 +78,9 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 		return -EMSGSIZE;
 	for (;;) {
 		look = shmring_gone(h);
-		if (!look)
+		if (look)
+			r->tx.limit = r->tx.tail;
+		else
 			look = shmring_look_out(h, len, payload);
 		if (!look) {
 			r->reserved = (uint64_t)len + 1;

@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+# What can be asked of a compiler and a linker: headers alone, in C and C++, on 32 bits;
+# an installed copy; exported names. TAP like the programs beside it.
+# Wants TOP (the tree), LIB (built library), CC, CXX, CC32.
+
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+CC32=${CC32:-i686-linux-gnu-gcc}
+INC="-I$TOP/lib/include -I$TOP/kmod/include -I$TOP/kmod/include/uapi"
+STRICT='-Wall -Wextra -Wshadow -Wpedantic -Werror'
+dir=$(mktemp -d) || exit 2
+trap 'rm -rf "$dir"' EXIT
+nr=0
+bad=0
+
+check() {
+	title=$1
+	shift
+	nr=$((nr + 1))
+	if "$@" > "$dir/log" 2>&1; then
+		echo "ok $nr - $title"
+	else
+		sed 's/^/# /' "$dir/log"
+		echo "not ok $nr - $title"
+		bad=1
+	fi
+}
+
+skip() {
+	nr=$((nr + 1))
+	echo "ok $nr - $1 # SKIP $2"
+}
+
+echo 'TAP version 13'
+cat > "$dir/user.c" <<'END'
+#include <shmring.h>
+#include <stdio.h>
+int main(void)
+{
+	struct shmring_opts o = { 0 };
+	struct shmring *p, *c;
+	long value = 42, got = 0;
+
+	o.size = sizeof(o);
+	o.backend = SHMRING_BACKEND_MEMFD;
+	if (shmring_create(NULL, SHMRING_ROLE_PRODUCER, &o, &p) ||
+	    shmring_attach_fd(shmring_fd(p), SHMRING_ROLE_CONSUMER, &o, &c) ||
+	    shmring_send(p, &value, sizeof(value), SHMRING_FOREVER) ||
+	    shmring_recv(c, &got, sizeof(got), SHMRING_FOREVER) != sizeof(got))
+		return 1;
+	shmring_close(p);
+	shmring_close(c);
+	return got != 42;
+}
+END
+cp "$dir/user.c" "$dir/user.cc"
+echo '#include <linux/shmring.h>' > "$dir/uapi.c"
+echo 'int uapi_used;' >> "$dir/uapi.c"
+
+check 'header is C11' $CC -std=c11 $STRICT $INC -c "$dir/user.c" -o "$dir/user.o"
+check 'header is C++11' $CXX -std=c++11 $STRICT -Wno-variadic-macros $INC \
+	-c "$dir/user.cc" -o "$dir/usercc.o"
+check 'header is C++20' $CXX -std=c++20 $STRICT $INC -c "$dir/user.cc" -o "$dir/usercc.o"
+check 'C++ program works' sh -c "$CXX '$dir/usercc.o' '$LIB/libshmring.a' -pthread \
+	-o '$dir/usercc' && '$dir/usercc'"
+check 'UAPI header stands alone' $CC -std=c11 $STRICT -I"$TOP/kmod/include/uapi" \
+	-c "$dir/uapi.c" -o "$dir/uapi.o"
+
+if command -v "$CC32" > /dev/null; then
+	check 'library and layout on 32 bits' sh -c "for f in '$TOP'/lib/*.c; do \
+		$CC32 -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+		$INC -c \$f -o '$dir'/\$(basename \$f .c).32.o || exit 1; done"
+	check '32-bit program works' sh -c "$CC32 -std=gnu11 -O2 $INC '$dir/user.c' \
+		'$dir'/*.32.o -static -pthread -o '$dir/user32' && '$dir/user32'"
+else
+	skip 'library and layout on 32 bits' "no $CC32"
+	skip '32-bit program works' "no $CC32"
+fi
+
+check 'installs' make -s -C "$TOP/lib" install BUILD="${LIB%/lib}" DESTDIR="$dir/root" PREFIX=/usr
+check 'installed copy is enough' sh -c "$CC $STRICT -I'$dir/root/usr/include' '$dir/user.c' \
+	-L'$dir/root/usr/lib' -lshmring -o '$dir/user' && \
+	LD_LIBRARY_PATH='$dir/root/usr/lib' '$dir/user'"
+if command -v pkg-config > /dev/null; then
+	check 'pkg-config finds it' sh -c "PKG_CONFIG_PATH='$dir/root/usr/lib/pkgconfig' \
+		pkg-config --exact-version=0.1.0 shmring"
+else
+	skip 'pkg-config finds it' 'no pkg-config'
+fi
+if command -v cmake > /dev/null; then
+	printf '%s\n' 'cmake_minimum_required(VERSION 3.10)' 'project(u C)' \
+		'find_package(shmring 0.1 REQUIRED)' > "$dir/CMakeLists.txt"
+	check 'CMake finds it' cmake -S "$dir" -B "$dir/cm" \
+		-Dshmring_DIR="$dir/root/usr/lib/cmake/shmring"
+else
+	skip 'CMake finds it' 'no cmake'
+fi
+nm -D --defined-only "$LIB/libshmring.so" | sed -n 's/.* T \([^@]*\).*/\1/p' | sort > "$dir/has"
+sed -n 's/^\t\t\([a-z_]*\);$/\1/p' "$TOP/lib/libshmring.map" | sort > "$dir/map"
+sed -n 's/.*\b\(__shmring_[a-z_]*\|shmring_[a-z_]*\)(struct shmring \*r[,)].*/\1/p
+	s/^\(int\|long\|void\|uint32_t\|const char \*\|void \*\) *\(shmring_[a-z_]*\)(.*/\2/p
+	s/^SHMRING_INLINE [a-z]* \(shmring_[a-z_]*\)(.*/\1/p' \
+	"$TOP/lib/include/shmring.h" | sort -u > "$dir/header"
+check 'exports what the map says' diff "$dir/map" "$dir/has"
+check 'exports what the header says' diff "$dir/map" "$dir/header"
+check 'soname' sh -c "readelf -d '$LIB/libshmring.so' | grep -q 'soname: .libshmring.so.0.'"
+check 'every name has its version' sh -c "! nm -D --defined-only '$LIB/libshmring.so' | \
+	grep ' T ' | grep -v '@@SHMRING_0.1'"
+echo "1..$nr"
+exit $bad

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Ends of endpoints: in order, by SIGKILL at any moment, shared after fork, and new
+ * endpoints in the place of old ones, with nothing lost and nothing doubled.
+ */
+#include "test.h"
+
+/* A child in a role that says when it is attached, and then runs @fn until killed. */
+static pid_t spawn(struct shmring *r, uint32_t role, struct shmring_opts *o,
+		   void (*fn)(struct shmring *r))
+{
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe(pipes))
+		return -1;
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *mine;
+		int err = shmring_attach_fd(shmring_fd(r), role, o, &mine);
+
+		CHECK_EQ(err, 0);
+		if (err)
+			test_exit();
+		test_tell(pipes[1]);
+		if (fn)
+			fn(mine);
+		pause();
+	}
+	close(pipes[1]);
+	if (test_hear(pipes[0]))
+		pid = -1;
+	close(pipes[0]);
+	return pid;
+}
+
+static void kill_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+}
+
+static void send_three(struct shmring *p)
+{
+	uint64_t n;
+
+	for (n = 0; n < 3; n++)
+		shmring_send(p, &n, sizeof(n), SHMRING_FOREVER);
+	kill(getpid(), SIGKILL);
+}
+
+static void producer_killed(int64_t spin)
+{
+	struct shmring_opts o = test_opts(4096, spin);
+	struct shmring *c;
+	uint64_t in, n;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, send_three);
+	NEED(pid > 0);
+	for (n = 0; n < 3; n++) {
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+		CHECK_EQ(in, n);
+	}
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EOWNERDEAD);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EOWNERDEAD);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_FOREVER), -EOWNERDEAD);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	shmring_close(c);
+}
+
+static void producer_killed_while_we_sleep(void) { producer_killed(SHMRING_SPIN_NEVER); }
+static void producer_killed_while_we_spin(void) { producer_killed(SHMRING_SPIN_ALWAYS); }
+
+static void producer_killed_spin_ring(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *c;
+	uint64_t in;
+	pid_t pid;
+
+	o.flags = SHMRING_CREATE_SPIN;
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, NULL);
+	NEED(pid > 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	kill_child(pid);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EOWNERDEAD);
+	shmring_close(c);
+}
+
+static void consumer_killed(int64_t spin)
+{
+	struct shmring_opts o = test_opts(4096, spin);
+	static char buf[1000];
+	struct shmring *p;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	while (!shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT))
+		;
+	kill_child(pid);
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_FOREVER), -EOWNERDEAD);
+	CHECK_EQ(shmring_send(p, buf, 8, SHMRING_NOWAIT), -EOWNERDEAD);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT | SHMRING_EV_PEER, SHMRING_FOREVER) &
+		 SHMRING_EV_PEER, SHMRING_EV_PEER);
+	shmring_close(p);
+}
+
+static void consumer_killed_while_we_sleep(void) { consumer_killed(SHMRING_SPIN_NEVER); }
+static void consumer_killed_while_we_spin(void) { consumer_killed(SHMRING_SPIN_ALWAYS); }
+
+/* Killed while we are asleep for certain, not before. */
+static void killed_under_a_sleeper(uint32_t role)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	static char buf[1000];
+	struct shmring *r;
+	pid_t pid, killer, self = getpid();
+
+	NEED(!shmring_create(NULL, role, &o, &r));
+	pid = spawn(r, PROD + CONS - role, &o, NULL);
+	NEED(pid > 0);
+	if (role == PROD)
+		while (!shmring_send(r, buf, sizeof(buf), SHMRING_NOWAIT))
+			;
+	killer = test_fork();
+	if (!killer) {
+		test_until_asleep(self);
+		kill(pid, SIGKILL);
+		test_exit();
+	}
+	if (role == PROD)
+		CHECK_EQ(shmring_send(r, buf, sizeof(buf), SHMRING_FOREVER), -EOWNERDEAD);
+	else
+		CHECK_EQ(shmring_recv(r, buf, sizeof(buf), SHMRING_FOREVER), -EOWNERDEAD);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	CHECK_EQ(test_reap(killer), 0);
+	shmring_close(r);
+}
+
+static void producer_killed_under_a_sleeper(void) { killed_under_a_sleeper(CONS); }
+static void consumer_killed_under_a_sleeper(void) { killed_under_a_sleeper(PROD); }
+
+static void orderly_ends(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	char buf[8] = "";
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	shmring_close(p);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), 8);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPIPE);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_NOWAIT), -EPIPE);
+	shmring_close(c);
+
+	NEED(!test_pair(&o, &p, &c));
+	shmring_close(c);
+	/* The first may still go in; what it found out is told by the second. */
+	CHECK_EQ(shmring_send(p, buf, 8, 0), -EPIPE);
+	shmring_close(p);
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	shmring_close(c);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), -EPIPE);
+	shmring_close(p);
+}
+
+/* An orderly end wakes a sleeper. */
+static void close_wakes_a_sleeper(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *c;
+	char buf[8];
+	pid_t pid, self = getpid();
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *p;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), 0);
+		test_until_asleep(self);
+		shmring_close(p);
+		test_exit();
+	}
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPIPE);
+	CHECK_EQ(test_reap(pid), 0);
+	shmring_close(c);
+}
+
+static void a_survivor_gets_a_new_producer(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	uint64_t in, n = 100;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, send_three);
+	NEED(pid > 0);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	for (n = 0; n < 3; n++) {
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in, n);
+	}
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+	CHECK_EQ(in, 100);
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), -EAGAIN);
+	shmring_close(p);
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), -EPIPE);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), -EAGAIN);
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+	shmring_close(p);
+	shmring_close(c);
+}
+
+static void a_survivor_gets_a_new_consumer(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	uint64_t n, in;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 10; n++)
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	for (n = 0; n < 4; n++)
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+	shmring_close(c);
+	n = 10;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_send(p, &n, 8, 0), -EPIPE);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	n = 11;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	for (n = 4; n < 12; n++) {
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in, n);
+	}
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), -EAGAIN);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Sends numbers on from what the pipe says is next; tells each that is committed. */
+static int stream_fd;
+static uint64_t stream_next;
+
+static void stream_numbers(struct shmring *p)
+{
+	static const size_t lens[] = { 8, 40, 200, 8, 1000 };
+	unsigned char buf[1000];
+	uint64_t n;
+
+	for (n = stream_next;; n++) {
+		size_t len = lens[n % 5];
+
+		test_fill(buf, len, n);
+		memcpy(buf, &n, 8);
+		if (shmring_send(p, buf, len, SHMRING_FOREVER))
+			return;
+		if (write(stream_fd, &n, 8) != 8)
+			return;
+	}
+}
+
+/*
+ * Producers killed at random moments, one after the other. Each number that a producer
+ * committed arrives once and in order; the one under way may or may not have.
+ */
+static void producers_killed_at_random(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	uint64_t last = ~0ull, got = 0, rnd = 11, in, turns;
+	unsigned char buf[1000];
+	struct shmring *c;
+	int pipes[2];
+	pid_t pid;
+	long len;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	for (turns = 0; turns < 300 && !test_bad; turns++) {
+		uint64_t until;
+
+		NEED(!pipe(pipes));
+		fcntl(pipes[0], F_SETPIPE_SZ, 1 << 20);
+		fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+		stream_fd = pipes[1];
+		stream_next = got;
+		pid = spawn(c, PROD, &o, stream_numbers);
+		NEED(pid > 0);
+		until = got + test_random(&rnd) % 200;
+		for (;;) {
+			if (got >= until)
+				kill(pid, SIGKILL);
+			len = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
+			if (len < 0)
+				break;
+			memcpy(&in, buf, 8);
+			CHECK_EQ(in, got);
+			got++;
+			if (test_bad)
+				break;
+		}
+		CHECK_EQ(len, -EOWNERDEAD);
+		kill_child(pid);
+		while (read(pipes[0], &last, 8) == 8)
+			;
+		/* All that it knew to be committed are here, and at most one more. */
+		CHECK(last == ~0ull || got == last + 1 || got == last + 2);
+		close(pipes[0]);
+		close(pipes[1]);
+	}
+	printf("# %llu records of %llu producers\n", (unsigned long long)got,
+	       (unsigned long long)turns);
+	shmring_close(c);
+}
+
+static void take_numbers(struct shmring *c)
+{
+	unsigned char buf[1000];
+	uint64_t n;
+
+	while (shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER) >= 8) {
+		memcpy(&n, buf, 8);
+		if (write(stream_fd, &n, 8) != 8)
+			return;
+	}
+}
+
+/* The same with consumers: what one released, the next does not see again. */
+static void consumers_killed_at_random(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	uint64_t sent = 0, rnd = 17, turns, n, expect = 0;
+	struct shmring *p, *c;
+	int pipes[2], err;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	for (turns = 0; turns < 300 && !test_bad; turns++) {
+		uint64_t until = sent + 50 + test_random(&rnd) % 200;
+
+		NEED(!pipe(pipes));
+		fcntl(pipes[0], F_SETPIPE_SZ, 1 << 20);
+		stream_fd = pipes[1];
+		pid = spawn(p, CONS, &o, take_numbers);
+		NEED(pid > 0);
+		while (sent < until) {
+			err = shmring_send(p, &sent, 8, SHMRING_FOREVER);
+			CHECK_EQ(err, 0);
+			if (err)
+				break;
+			sent++;
+		}
+		kill_child(pid);
+		close(pipes[1]);
+		/* Told after release: at most one was released and not told. */
+		while (read(pipes[0], &n, 8) == 8) {
+			CHECK(n == expect || n == expect + 1);
+			expect = n + 1;
+		}
+		close(pipes[0]);
+	}
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	while (shmring_recv(c, &n, 8, SHMRING_NOWAIT) == 8) {
+		CHECK(n == expect || n == expect + 1);
+		expect = n + 1;
+	}
+	CHECK(expect == sent || expect + 1 == sent);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* A child that shares the endpoint closes its copy: the endpoint lives on. */
+static void shared_after_fork(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	char buf[8] = "";
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device takes the closing of one for the closing of all");
+	NEED(!test_pair(&o, &p, &c));
+	pid = test_fork();
+	if (!pid) {
+		shmring_close(p);
+		shmring_close(c);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN | SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	CHECK_EQ(shmring_recv(c, buf, 8, 0), 8);
+	shmring_close(p);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPIPE);
+	shmring_close(c);
+}
+
+/* The endpoint is the descriptor: it lives as long as any process holds it. */
+static void lives_while_a_child_holds_it(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	int pipes[2];
+	char buf[8] = "";
+	pid_t pid, holder;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	NEED(!pipe(pipes));
+	pid = test_fork();
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), 0);
+		holder = fork();
+		if (!holder) {
+			prctl(PR_SET_PDEATHSIG, 0);
+			if (write(pipes[1], &(pid_t){ getpid() }, sizeof(pid_t)) < 0)
+				_exit(1);
+			pause();
+		}
+		pause();
+	}
+	NEED(read(pipes[0], &holder, sizeof(holder)) == sizeof(holder));
+	kill_child(pid);
+	CHECK_EQ(shmring_recv(c, buf, 8, test_in_ms(50)), -ETIMEDOUT);
+	kill(holder, SIGKILL);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EOWNERDEAD);
+	close(pipes[0]);
+	close(pipes[1]);
+	shmring_close(c);
+}
+
+int main(void)
+{
+	START();
+	RUN(producer_killed_while_we_sleep);
+	RUN(producer_killed_while_we_spin);
+	RUN(producer_killed_spin_ring);
+	RUN(consumer_killed_while_we_sleep);
+	RUN(consumer_killed_while_we_spin);
+	RUN(producer_killed_under_a_sleeper);
+	RUN(consumer_killed_under_a_sleeper);
+	RUN(orderly_ends);
+	RUN(close_wakes_a_sleeper);
+	RUN(a_survivor_gets_a_new_producer);
+	RUN(a_survivor_gets_a_new_consumer);
+	RUN(producers_killed_at_random);
+	RUN(consumers_killed_at_random);
+	RUN(shared_after_fork);
+	RUN(lives_while_a_child_holds_it);
+	DONE();
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * A peer that writes nonsense into whatever it may write: its records and its CURSOR
+ * page, on both backends; META and the file itself, where only memfd gives them.
+ * The honest side gets an error, never a wrong access and never an endless wait.
+ */
+#include "test.h"
+
+/* The page of a slot, writable: through a mapping of the endpoint's own descriptor. */
+static struct shmring_cursor *cursor_of(struct shmring *r, unsigned int slot)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	void *p;
+
+	if (shmring_info(r, &info))
+		return NULL;
+	p = mmap(NULL, info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED, shmring_fd(r),
+		 (off_t)(info.cursor_offset + slot * info.cursor_stride));
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void producer_position_ahead(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	char buf[8];
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(p, 0));
+	cursor->pos = 64;
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPROTO);
+	cursor->pos = 1ull << 40;
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPROTO);
+	munmap(cursor, 4096);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void consumer_position_ahead(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	char buf[1000] = "";
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(c, 1));
+	CHECK_EQ(shmring_send(p, buf, 1000, 0), 0);
+	cursor->pos = 1 << 20;
+	while (!shmring_send(p, buf, 1000, SHMRING_NOWAIT))
+		;
+	CHECK_EQ(shmring_send(p, buf, 1000, SHMRING_FOREVER), -EPROTO);
+	munmap(cursor, 4096);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void wrong_record(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	void *out;
+	char buf[8];
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+	((uint32_t *)out)[-2] = SHMRING_REC_READY | 100000;
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EBADMSG);
+	((uint32_t *)out)[-2] = 17;
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EBADMSG);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void next_consumer_checks_the_position(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(c, 1));
+	cursor->pos = 12345;
+	munmap(cursor, 4096);
+	shmring_close(c);
+	CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), -EPROTO);
+	shmring_close(p);
+}
+
+static void next_producer_checks_the_records(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	void *out;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+	((uint32_t *)out)[-2] = 0x12345678;
+	shmring_close(p);
+	CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), -EBADMSG);
+	shmring_close(c);
+}
+
+/* armed and wake_at of any value cost the forger its own wake-ups only. */
+static void forged_arming(void)
+{
+	static const uint32_t armed[] = { 0, 1, 2, 3, 0x80000000u, 0xffffffffu };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	char buf[8] = "";
+	size_t k;
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(c, 1));
+	for (k = 0; k < 6; k++) {
+		shmring_store(&cursor->armed, armed[k]);
+		shmring_store(&cursor->wake_at, ~0ull / (k + 1));
+		CHECK_EQ(shmring_send(p, buf, 8, SHMRING_FOREVER), 0);
+		CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), 8);
+	}
+	munmap(cursor, 4096);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Copy the file of a ring, change one field of META, and try to attach. */
+static int attach_changed(struct shmring *p, size_t field, uint64_t value, size_t width,
+			  int64_t grow)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *c;
+	int fd = memfd_create("changed", MFD_CLOEXEC), err;
+	static char buf[1 << 16];
+	ssize_t len = pread(shmring_fd(p), buf, sizeof(buf), 0);
+
+	if (fd < 0 || len <= 0)
+		return -1;
+	memcpy(buf + field, &value, width);
+	if (pwrite(fd, buf, (size_t)len, 0) != len || ftruncate(fd, len + grow))
+		return -1;
+	err = shmring_attach_fd(fd, CONS, &o, &c);
+	if (!err)
+		shmring_close(c);
+	close(fd);
+	return err;
+}
+
+#define CHANGED(field, value)						\
+	attach_changed(p, offsetof(struct shmring_meta, field), value,	\
+		       sizeof(((struct shmring_meta *)0)->field), 0)
+
+static void meta_that_contradicts_the_file(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("META is the kernel's");
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(CHANGED(resv, 0), 0);
+	CHECK_EQ(CHANGED(magic, 0), -EBADFD);
+	CHECK_EQ(CHANGED(abi, 2), -EOPNOTSUPP);
+	CHECK_EQ(CHANGED(data_size, 0), -EPROTO);
+	CHECK_EQ(CHANGED(data_size, 4095), -EPROTO);
+	CHECK_EQ(CHANGED(data_size, 8192), -EPROTO);
+	CHECK_EQ(CHANGED(data_size, 1ull << 63), -EPROTO);
+	CHECK_EQ(CHANGED(data_offset, 0), -EPROTO);
+	CHECK_EQ(CHANGED(data_offset, 4096), -EPROTO);
+	CHECK_EQ(CHANGED(data_offset, ~0ull & ~4095ull), -EPROTO);
+	CHECK_EQ(CHANGED(data_offset, 3 * 4096 + 8), -EPROTO);
+	CHECK_EQ(CHANGED(cursor_offset, 0), -EPROTO);
+	CHECK_EQ(CHANGED(cursor_stride, 1ull << 40), -EPROTO);
+	CHECK_EQ(CHANGED(slots, 0), -EPROTO);
+	CHECK_EQ(CHANGED(slots, 1), -EPROTO);
+	CHECK_EQ(CHANGED(slots, 33), -EPROTO);
+	CHECK_EQ(CHANGED(slots, 0xffffffff), -EPROTO);
+	CHECK_EQ(CHANGED(topology, SHMRING_TOPO_MPSC), -EOPNOTSUPP);
+	CHECK_EQ(CHANGED(topology, 77), -EOPNOTSUPP);
+	CHECK_EQ(attach_changed(p, 0, SHMRING_MAGIC, 4, 4096), -EPROTO);
+	CHECK_EQ(attach_changed(p, 0, SHMRING_MAGIC, 4, -4096), -EPROTO);
+	CHECK_EQ(attach_changed(p, 0, SHMRING_MAGIC, 4, -12288), -EPROTO);
+	shmring_close(p);
+}
+
+static void unnamed_rings_cannot_be_cut(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(ftruncate(shmring_fd(p), 0), -1);
+	CHECK_EQ(ftruncate(shmring_fd(p), 1 << 20), -1);
+	shmring_close(p);
+}
+
+/* A file with holes would be a SIGBUS when memory runs out. */
+static void holes_are_refused(void)
+{
+	struct shmring_opts o = test_opts(65536, 0);
+	struct shmring *p, *c;
+	struct stat st;
+	static char buf[1 << 14];
+	int fd;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel allocates");
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	fd = memfd_create("holes", MFD_CLOEXEC);
+	NEED(!fstat(shmring_fd(p), &st) && !ftruncate(fd, st.st_size));
+	NEED(pread(shmring_fd(p), buf, 3 * 4096, 0) == 3 * 4096);
+	NEED(pwrite(fd, buf, 3 * 4096, 0) == 3 * 4096);
+	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &c), -EPROTO);
+	close(fd);
+	shmring_close(p);
+}
+
+int main(void)
+{
+	START();
+	RUN(producer_position_ahead);
+	RUN(consumer_position_ahead);
+	RUN(wrong_record);
+	RUN(next_consumer_checks_the_position);
+	RUN(next_producer_checks_the_records);
+	RUN(forged_arming);
+	RUN(meta_that_contradicts_the_file);
+	RUN(unnamed_rings_cannot_be_cut);
+	RUN(holes_are_refused);
+	DONE();
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * What is told about a ring: geometry, placement as it truly is, statistics.
+ */
+#include <sys/syscall.h>
+
+#include "test.h"
+
+static void geometry(void)
+{
+	static const struct {
+		uint64_t want, is;
+	} sizes[] = {
+		{ 0, 1 << 20 }, { 1, 4096 }, { 4096, 4096 }, { 4097, 8192 },
+		{ 3 << 20, 4 << 20 }, { 2 << 20, 2 << 20 },
+	};
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring *p;
+	size_t k;
+
+	for (k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		struct shmring_opts o = test_opts(sizes[k].want, 0);
+
+		NEED(!shmring_create(NULL, PROD, &o, &p));
+		CHECK_EQ(shmring_info(p, &info), 0);
+		CHECK_EQ(info.data_size, sizes[k].is);
+		CHECK_EQ(info.max_record, sizes[k].is - 16);
+		CHECK_EQ(info.topology, SHMRING_TOPO_SPSC);
+		CHECK_EQ(info.slots, 2);
+		CHECK_EQ(info.slot, 0);
+		CHECK_EQ(info.control_size, 3 * info.cursor_stride);
+		if (info.data_size >= 2 << 20)
+			CHECK_EQ(info.data_offset % (2 << 20), 0);
+		CHECK_EQ(shmring_backend(p), test_backend());
+		shmring_close(p);
+	}
+}
+
+static void statistics(void)
+{
+	struct shmring_stats s = { .size = sizeof(s) };
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	char buf[56] = "";
+	int n;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 10; n++)
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+	for (n = 0; n < 4; n++)
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), 0), sizeof(buf));
+	CHECK_EQ(shmring_get_stats(c, 0, &s), 0);
+	CHECK_EQ(s.state, SHMRING_SLOT_LIVE);
+	CHECK_EQ(s.role, PROD);
+	CHECK_EQ(s.bytes, 640);
+	CHECK_EQ(s.records, 10);
+	CHECK_EQ(s.kicks, 0);
+	CHECK_EQ(shmring_get_stats(p, 1, &s), 0);
+	CHECK_EQ(s.role, CONS);
+	CHECK_EQ(s.bytes, 256);
+	CHECK_EQ(s.records, 4);
+	if (test_backend() == SHMRING_BACKEND_MEMFD)
+		CHECK_EQ(s.pid, getpid());
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.produced, 640);
+	CHECK_EQ(info.consumed, 256);
+	shmring_close(c);
+	CHECK_EQ(shmring_get_stats(p, 1, &s), 0);
+	CHECK_EQ(s.state, SHMRING_SLOT_CLOSED);
+	shmring_close(p);
+}
+
+/* Which nodes have memory? Bit mask of the first 64. */
+static uint64_t nodes_with_memory(void)
+{
+	unsigned int from, to;
+	uint64_t mask = 0;
+	FILE *f = fopen("/sys/devices/system/node/has_memory", "r");
+	int c;
+
+	if (!f)
+		return 1;
+	while (fscanf(f, "%u", &from) == 1) {
+		to = from;
+		c = fgetc(f);
+		if (c == '-' && fscanf(f, "%u", &to) == 1)
+			c = fgetc(f);
+		for (; from <= to && from < 64; from++)
+			mask |= 1ull << from;
+	}
+	fclose(f);
+	return mask;
+}
+
+/* The node of each page of memory, by move_pages(2). */
+static int all_on(const void *p, size_t bytes, int node)
+{
+	size_t at;
+
+	for (at = 0; at < bytes; at += 4096) {
+		void *page = (char *)(uintptr_t)p + at;
+		int status = -1;
+
+		if (syscall(SYS_move_pages, 0, 1ul, &page, NULL, &status, 0) || status != node)
+			return 0;
+	}
+	return 1;
+}
+
+static void placement(uint32_t how, uint64_t size)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	uint64_t nodes = nodes_with_memory();
+	struct shmring *p;
+	int node, err;
+
+	for (node = 0; node < 64; node++) {
+		struct shmring_opts o = test_opts(size, 0);
+
+		if (!(nodes >> node & 1))
+			continue;
+		o.topology = SHMRING_TOPO_RAW;
+		o.placement = how;
+		o.node = node;
+		o.cursor_placement = how;
+		o.cursor_node = node;
+		err = shmring_create(NULL, PROD, &o, &p);
+		CHECK_EQ(err, 0);
+		if (err)
+			return;
+		CHECK_EQ(shmring_info(p, &info), 0);
+		CHECK_EQ(info.placement, how);
+		CHECK_EQ(info.data_node, node);
+		CHECK_EQ(info.cursor_node, node);
+		CHECK(all_on(shmring_raw(p, NULL), info.data_size, node));
+		shmring_close(p);
+	}
+}
+
+static void strict_small(void) { placement(SHMRING_PLACE_STRICT, 1 << 20); }
+static void strict_large(void) { placement(SHMRING_PLACE_STRICT, 8 << 20); }
+static void preferred(void) { placement(SHMRING_PLACE_PREFERRED, 1 << 20); }
+
+static void interleaved(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(1 << 20, 0);
+	uint64_t nodes = nodes_with_memory();
+	struct shmring *p;
+
+	o.placement = SHMRING_PLACE_INTERLEAVE;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.placement, SHMRING_PLACE_INTERLEAVE);
+	if (nodes & (nodes - 1))
+		CHECK_EQ(info.data_node, -1);
+	else
+		CHECK(info.data_node >= 0);
+	shmring_close(p);
+}
+
+static void huge_pages(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4 << 20, 0);
+	struct shmring *p, *c;
+	int err;
+
+	o.flags = SHMRING_CREATE_HUGE;
+	err = shmring_create(NULL, PROD, &o, &p);
+	if (err == -ENOMEM)
+		SKIP("no 2 MiB pages to be had");
+	NEED(!err);
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.data_page_size, 2 << 20);
+	CHECK_EQ(info.flags, SHMRING_CREATE_HUGE);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	CHECK_EQ(shmring_info(c, &info), 0);
+	CHECK_EQ(info.data_page_size, 2 << 20);
+	CHECK_EQ(shmring_send(p, "abc", 3, 0), 0);
+	CHECK_EQ(shmring_recv(c, &info, 3, 0), 3);
+	shmring_close(c);
+	shmring_close(p);
+	o.flags = SHMRING_CREATE_SMALL;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	info.size = sizeof(info);
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.data_page_size, sysconf(_SC_PAGESIZE));
+	shmring_close(p);
+}
+
+int main(void)
+{
+	START();
+	RUN(geometry);
+	RUN(statistics);
+	RUN(strict_small);
+	RUN(strict_large);
+	RUN(preferred);
+	RUN(interleaved);
+	RUN(huge_pages);
+	DONE();
+}

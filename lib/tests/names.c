@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Rings with names: made, found, listed, guarded by owner and mode, and gone with the
+ * last endpoint, whatever ends it.
+ */
+#include "test.h"
+
+static char name[SHMRING_NAME_MAX];
+
+/* A name of our own for each test, so that runs do not meet. */
+static void new_name(void)
+{
+	static int nth;
+
+	snprintf(name, sizeof(name), "test-%d-%d", (int)getpid(), nth++);
+}
+
+static int leftover(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/dev/shm/shmring.%s", name);
+	return !access(path, F_OK);
+}
+
+static int count_it(uint32_t backend, const struct shmring_ioc_info *info, void *arg)
+{
+	int *count = arg;
+
+	CHECK_EQ(backend, test_backend());
+	if (!strcmp((const char *)info->name, name)) {
+		++*count;
+		CHECK_EQ(info->size, sizeof(*info));
+		CHECK_EQ(info->role, 0);
+		CHECK_EQ(info->slot, SHMRING_NO_SLOT);
+		CHECK(info->ring_id);
+	}
+	return 0;
+}
+
+static int listed(void)
+{
+	int count = 0;
+
+	CHECK_EQ(shmring_list(test_backend(), count_it, &count), 0);
+	return count;
+}
+
+static void create_attach_close(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring_ioc_info a = { .size = sizeof(a) }, b = { .size = sizeof(b) };
+	struct shmring *p, *c, *again;
+	char buf[8] = "";
+
+	new_name();
+	NEED(!shmring_create(name, PROD, &o, &p));
+	CHECK_EQ(shmring_create(name, PROD, &o, &again), -EEXIST);
+	CHECK_EQ(shmring_create(name, CONS, &o, &again), -EEXIST);
+	CHECK_EQ(shmring_attach(name, PROD, &o, &again), -EBUSY);
+	NEED(!shmring_attach(name, CONS, &o, &c));
+	CHECK_EQ(shmring_attach(name, CONS, &o, &again), -EBUSY);
+	CHECK_EQ(shmring_info(p, &a), 0);
+	CHECK_EQ(shmring_info(c, &b), 0);
+	CHECK_EQ(a.ring_id, b.ring_id);
+	CHECK(!strcmp((const char *)a.name, name));
+	CHECK(!strcmp((const char *)b.name, name));
+	CHECK_EQ(a.slots_live, 2);
+	CHECK_EQ(listed(), 1);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	shmring_close(p);
+	CHECK_EQ(listed(), 1);
+	CHECK_EQ(shmring_recv(c, buf, 8, 0), 8);
+	shmring_close(c);
+	CHECK_EQ(listed(), 0);
+	CHECK(!leftover());
+	CHECK_EQ(shmring_attach(name, CONS, &o, &c), -ENOENT);
+}
+
+static int stop_at_once(uint32_t backend, const struct shmring_ioc_info *info, void *arg)
+{
+	(void)backend;
+	(void)info;
+	++*(int *)arg;
+	return 42;
+}
+
+static void list_ends_when_told(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *a, *b;
+	int calls = 0;
+
+	new_name();
+	NEED(!shmring_create(name, PROD, &o, &a));
+	new_name();
+	NEED(!shmring_create(name, PROD, &o, &b));
+	CHECK_EQ(shmring_list(test_backend(), stop_at_once, &calls), 42);
+	CHECK_EQ(calls, 1);
+	shmring_close(a);
+	shmring_close(b);
+}
+
+static void open_makes_or_joins(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *p, *c;
+	char buf[8] = "";
+
+	new_name();
+	NEED(!shmring_open(name, PROD, &o, &p));
+	NEED(!shmring_open(name, CONS, &o, &c));
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	CHECK_EQ(shmring_recv(c, buf, 8, 0), 8);
+	CHECK_EQ(shmring_open(name, CONS, &o, &c), -EBUSY);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Many processes open and leave one name: each gets a working ring or EBUSY. */
+static void open_race(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	pid_t pid[8];
+	int k, n;
+
+	new_name();
+	for (k = 0; k < 8; k++) {
+		pid[k] = test_fork();
+		if (pid[k])
+			continue;
+		for (n = 0; n < 300; n++) {
+			struct shmring *r;
+			int err = shmring_open(name, k & 1 ? PROD : CONS, &o, &r);
+
+			if (err == -EBUSY)
+				continue;
+			CHECK_EQ(err, 0);
+			if (err)
+				break;
+			shmring_close(r);
+		}
+		test_exit();
+	}
+	for (k = 0; k < 8; k++)
+		CHECK_EQ(test_reap(pid[k]), 0);
+	CHECK(!leftover());
+	CHECK_EQ(listed(), 0);
+}
+
+static void observer_keeps_the_name(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *p, *a, *b;
+
+	new_name();
+	NEED(!shmring_create(name, OBS, &o, &a));
+	NEED(!shmring_attach(name, OBS, &o, &b));
+	NEED(!shmring_attach(name, PROD, &o, &p));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.observers, 2);
+	CHECK_EQ(info.slots_live, 1);
+	shmring_close(p);
+	CHECK_EQ(shmring_info(a, &info), 0);
+	CHECK_EQ(info.observers, 2);
+	CHECK_EQ(info.slots_live, 0);
+	CHECK_EQ(info.role, OBS);
+	CHECK_EQ(info.slot, SHMRING_NO_SLOT);
+	shmring_close(a);
+	CHECK_EQ(listed(), 1);
+	shmring_close(b);
+	CHECK_EQ(listed(), 0);
+	CHECK(!leftover());
+}
+
+static pid_t holder(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe(pipes))
+		return -1;
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *p;
+
+		CHECK_EQ(shmring_create(name, PROD, &o, &p), 0);
+		test_tell(pipes[1]);
+		pause();
+	}
+	close(pipes[1]);
+	if (test_hear(pipes[0]))
+		pid = -1;
+	close(pipes[0]);
+	return pid;
+}
+
+static void killed_holder_leaves_nothing(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *r;
+	pid_t pid;
+
+	new_name();
+	NEED((pid = holder()) > 0);
+	CHECK_EQ(listed(), 1);
+	kill(pid, SIGKILL);
+	test_reap(pid);
+	CHECK_EQ(listed(), 0);
+	CHECK(!leftover());
+
+	NEED((pid = holder()) > 0);
+	kill(pid, SIGKILL);
+	test_reap(pid);
+	CHECK_EQ(shmring_attach(name, CONS, &o, &r), -ENOENT);
+	CHECK(!leftover());
+
+	NEED((pid = holder()) > 0);
+	kill(pid, SIGKILL);
+	test_reap(pid);
+	CHECK_EQ(shmring_create(name, CONS, &o, &r), 0);
+	CHECK_EQ(listed(), 1);
+	shmring_close(r);
+	CHECK(!leftover());
+}
+
+static void survivor_of_a_kill_cleans_up(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *c;
+	char buf[8];
+	pid_t pid;
+
+	new_name();
+	NEED((pid = holder()) > 0);
+	NEED(!shmring_attach(name, CONS, &o, &c));
+	kill(pid, SIGKILL);
+	test_reap(pid);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EOWNERDEAD);
+	shmring_close(c);
+	CHECK(!leftover());
+	CHECK_EQ(listed(), 0);
+}
+
+/* What another user gets: attach in a role, or the list. */
+static void as_other(uint32_t mode, uint32_t role, int want, int want_listed)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct shmring *p, *r;
+	pid_t pid;
+	int err;
+
+	o.mode = mode;
+	new_name();
+	NEED(!shmring_create(name, OBS, &o, &p));
+	pid = test_fork();
+	if (!pid) {
+		if (setgid(65534) || setuid(65534))
+			test_exit();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		err = shmring_attach(name, role, &o, &r);
+		/* A device that this user may not even open is refused all the same. */
+		CHECK_EQ(err, want);
+		if (!err)
+			shmring_close(r);
+		if (want_listed >= 0)
+			CHECK_EQ(listed(), want_listed);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(listed(), 1);
+	shmring_close(p);
+	CHECK_EQ(listed(), 0);
+}
+
+static void other_users(void)
+{
+	if (geteuid())
+		SKIP("needs root to become another user");
+	if (test_backend() == SHMRING_BACKEND_DEVICE && chmod("/dev/shmring", 0666))
+		SKIP("cannot let other users open the device");
+	as_other(0600, PROD, -EACCES, 0);
+	as_other(0600, CONS, -EACCES, 0);
+	as_other(0600, OBS, -EACCES, 0);
+	as_other(0666, PROD, 0, 1);
+	as_other(0666, CONS, 0, 1);
+	as_other(0666, OBS, 0, 1);
+	as_other(0604, OBS, 0, 1);
+	as_other(0604, PROD, -EACCES, 1);
+}
+
+static void the_mode_is_not_masked(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(0, 0);
+	mode_t old = umask(077);
+	struct shmring *p;
+
+	o.mode = 0666;
+	new_name();
+	NEED(!shmring_create(name, PROD, &o, &p));
+	umask(old);
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.mode, 0666);
+	CHECK_EQ(info.uid, geteuid());
+	CHECK_EQ(info.gid, getegid());
+	CHECK_EQ(info.rights, 6);
+	shmring_close(p);
+	o.mode = 0;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.mode, 0600);
+	shmring_close(p);
+}
+
+/* A full table of descriptors is an error, not half a ring. */
+static void no_descriptors_left(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	struct rlimit old, low;
+	struct shmring *p, *r;
+	int fd, n, err;
+
+	new_name();
+	NEED(!shmring_create(name, PROD, &o, &p));
+	NEED(!getrlimit(RLIMIT_NOFILE, &old));
+	fd = dup(0);
+	close(fd);
+	for (n = 0; n < 3; n++) {
+		low = old;
+		low.rlim_cur = (rlim_t)(fd + n);
+		NEED(!setrlimit(RLIMIT_NOFILE, &low));
+		err = shmring_attach(name, CONS, &o, &r);
+		setrlimit(RLIMIT_NOFILE, &old);
+		CHECK(err == 0 || err == -EMFILE);
+		if (n == 0)
+			CHECK_EQ(err, -EMFILE);
+		if (!err)
+			shmring_close(r);
+	}
+	NEED(!shmring_attach(name, CONS, &o, &r));
+	/* Leaving needs a descriptor more on memfd; without it, survivors find out. */
+	low = old;
+	low.rlim_cur = (rlim_t)fd;
+	NEED(!setrlimit(RLIMIT_NOFILE, &low));
+	shmring_close(r);
+	setrlimit(RLIMIT_NOFILE, &old);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_FOREVER), SHMRING_EV_PEER);
+	CHECK_EQ(shmring_send(p, "", 1, SHMRING_NOWAIT), -EPIPE);
+	shmring_close(p);
+	CHECK(!leftover());
+}
+
+int main(void)
+{
+	START();
+	RUN(create_attach_close);
+	RUN(list_ends_when_told);
+	RUN(open_makes_or_joins);
+	RUN(open_race);
+	RUN(observer_keeps_the_name);
+	RUN(killed_holder_leaves_nothing);
+	RUN(survivor_of_a_kill_cleans_up);
+	RUN(other_users);
+	RUN(the_mode_is_not_masked);
+	RUN(no_descriptors_left);
+	DONE();
+}

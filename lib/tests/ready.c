@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Readiness through poll, epoll (level- and edge-triggered) and eventfd: always arm
+ * first, wait only if told to, and never lose a record or an end.
+ */
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "test.h"
+
+/* Take everything that is there. Return: -EAGAIN or the end. */
+static long drain(struct shmring *c, uint64_t *nth)
+{
+	uint64_t in;
+	long len;
+
+	while ((len = shmring_recv(c, &in, sizeof(in), SHMRING_NOWAIT)) >= 0) {
+		CHECK_EQ(len, 8);
+		CHECK_EQ(in, *nth);
+		++*nth;
+	}
+	return len;
+}
+
+/* Records in bursts with pauses between, sent by a child that then closes. */
+static pid_t burst_child(struct shmring *c, struct shmring_opts *o, uint64_t count)
+{
+	uint64_t nth, rnd = 3;
+	struct shmring *p;
+	pid_t pid = test_fork();
+
+	if (pid)
+		return pid;
+	CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, o, &p), 0);
+	if (test_bad)
+		test_exit();
+	for (nth = 0; nth < count; nth++) {
+		if (shmring_send(p, &nth, sizeof(nth), SHMRING_FOREVER))
+			break;
+		if (test_random(&rnd) % 8 == 0)
+			sched_yield();
+	}
+	CHECK_EQ(nth, count);
+	shmring_close(p);
+	test_exit();
+	return -1;
+}
+
+#define COUNT	50000u
+
+static void poll_consumer(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	uint64_t nth = 0, polls = 0;
+	struct shmring *c;
+	long end;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pfd.fd = shmring_pollfd(c);
+	NEED(pfd.fd >= 0);
+	pid = burst_child(c, &o, COUNT);
+	while ((end = drain(c, &nth)) == -EAGAIN && !test_bad) {
+		if (shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER))
+			continue;
+		polls++;
+		CHECK_EQ(poll(&pfd, 1, -1), 1);
+		CHECK(pfd.revents & (POLLIN | POLLHUP));
+	}
+	CHECK_EQ(end, -EPIPE);
+	CHECK_EQ(nth, COUNT);
+	CHECK(polls > 0);
+	CHECK_EQ(test_reap(pid), 0);
+	shmring_close(c);
+}
+
+static void epoll_consumer(uint32_t mode)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct epoll_event ev = { .events = EPOLLIN | mode };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct shmring *c;
+	uint64_t nth = 0;
+	long end;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	NEED(!epoll_ctl(ep, EPOLL_CTL_ADD, shmring_pollfd(c), &ev));
+	pid = burst_child(c, &o, COUNT);
+	while ((end = drain(c, &nth)) == -EAGAIN && !test_bad) {
+		if (!shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER))
+			CHECK_EQ(epoll_wait(ep, &ev, 1, -1), 1);
+	}
+	CHECK_EQ(end, -EPIPE);
+	CHECK_EQ(nth, COUNT);
+	CHECK_EQ(test_reap(pid), 0);
+	close(ep);
+	shmring_close(c);
+}
+
+static void epoll_level_triggered(void) { epoll_consumer(0); }
+static void epoll_edge_triggered(void) { epoll_consumer(EPOLLET); }
+
+static void eventfd_consumer(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct shmring *c;
+	uint64_t nth = 0;
+	eventfd_t count;
+	long end;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN | SHMRING_EV_PEER, efd), 0);
+	pid = burst_child(c, &o, COUNT);
+	while ((end = drain(c, &nth)) == -EAGAIN && !test_bad) {
+		if (!shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER))
+			CHECK_EQ(eventfd_read(efd, &count), 0);
+	}
+	CHECK_EQ(end, -EPIPE);
+	CHECK_EQ(nth, COUNT);
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, -1), 0);
+	close(efd);
+	shmring_close(c);
+}
+
+static void poll_producer(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN | POLLOUT };
+	static char buf[1000];
+	struct shmring *p;
+	uint64_t n = 0;
+	pid_t pid;
+	int err;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pfd.fd = shmring_pollfd(p);
+	NEED(pfd.fd >= 0);
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *c;
+		uint64_t got;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+		for (got = 0; got < COUNT && !test_bad; got++)
+			CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER), sizeof(buf));
+		shmring_close(c);
+		test_exit();
+	}
+	while (n < COUNT && !test_bad) {
+		err = shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT);
+		if (!err) {
+			n++;
+			continue;
+		}
+		CHECK_EQ(err, -EAGAIN);
+		if (!shmring_arm(p, SHMRING_EV_OUT | SHMRING_EV_PEER))
+			CHECK_EQ(poll(&pfd, 1, -1), 1);
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_FOREVER), SHMRING_EV_PEER);
+	shmring_close(p);
+}
+
+static void poll_tells_of_a_kill(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *c;
+	int pipes[2], ready;
+	char buf[8];
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pfd.fd = shmring_pollfd(c);
+	NEED(pfd.fd >= 0 && !pipe(pipes));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *p;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), 0);
+		test_tell(pipes[1]);
+		pause();
+	}
+	NEED(!test_hear(pipes[0]));
+	ready = shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER);
+	CHECK_EQ(ready, 0);
+	kill(pid, SIGKILL);
+	test_reap(pid);
+	while (!(ready = shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER)))
+		CHECK_EQ(poll(&pfd, 1, -1), 1);
+	CHECK_EQ(ready, SHMRING_EV_PEER);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_NOWAIT), -EOWNERDEAD);
+	close(pipes[0]);
+	close(pipes[1]);
+	shmring_close(c);
+}
+
+static void eventfd_tells_of_an_end(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct shmring *p, *c;
+	eventfd_t count;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_PEER, efd), 0);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_PEER), 0);
+	shmring_close(p);
+	CHECK_EQ(eventfd_read(efd, &count), 0);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_PEER), SHMRING_EV_PEER);
+	close(efd);
+	shmring_close(c);
+}
+
+static void eventfd_is_signalled_at_once_if_it_holds(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct shmring *p, *c;
+	eventfd_t count;
+	char buf[8] = "";
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+	CHECK_EQ(eventfd_read(efd, &count), -1);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, -1), 0);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+	CHECK_EQ(eventfd_read(efd, &count), 0);
+	close(efd);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* The caller may close the eventfd and reuse its number: nobody writes there. */
+static void closed_eventfd_is_not_written(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	int efd = eventfd(0, EFD_CLOEXEC), other;
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *p, *c;
+	eventfd_t count;
+	char buf[8] = "";
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+	close(efd);
+	other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK_EQ(other, efd);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+	CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+	CHECK_EQ(poll(&pfd, 1, -1), 1);
+	CHECK_EQ(eventfd_read(other, &count), -1);
+	shmring_close(c);
+	CHECK_EQ(eventfd_read(other, &count), -1);
+	close(other);
+	shmring_close(p);
+}
+
+int main(void)
+{
+	START();
+	RUN(poll_consumer);
+	RUN(epoll_level_triggered);
+	RUN(epoll_edge_triggered);
+	RUN(eventfd_consumer);
+	RUN(poll_producer);
+	RUN(poll_tells_of_a_kill);
+	RUN(eventfd_tells_of_an_end);
+	RUN(eventfd_is_signalled_at_once_if_it_holds);
+	RUN(closed_eventfd_is_not_written);
+	DONE();
+}

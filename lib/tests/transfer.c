@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Records from process to process: all sizes, all forms of the calls, blocking both
+ * ways, deadlines, signals, and no CPU while there is nothing to do.
+ */
+#include "test.h"
+
+static uint64_t sizes_seed;
+
+/* A child that attaches by the inherited descriptor, which keeps the parent's alive. */
+static void send_stream(int fd, struct shmring_opts *o, uint64_t count, size_t max)
+{
+	static unsigned char buf[1 << 17];
+	uint64_t nth, rnd = sizes_seed;
+	struct shmring *p;
+	int err = shmring_attach_fd(fd, PROD, o, &p);
+
+	CHECK_EQ(err, 0);
+	if (err)
+		test_exit();
+	for (nth = 0; nth < count; nth++) {
+		size_t len = test_random(&rnd) % (max + 1);
+
+		test_fill(buf, len, nth);
+		err = shmring_send(p, buf, len, SHMRING_FOREVER);
+		if (err) {
+			CHECK_EQ(err, 0);
+			break;
+		}
+	}
+	shmring_close(p);
+	test_exit();
+}
+
+static void stream(uint64_t data_size, size_t max, uint64_t count, int64_t spin)
+{
+	static unsigned char buf[1 << 17];
+	struct shmring_opts o = test_opts(data_size, spin);
+	uint64_t nth, rnd = ++sizes_seed;
+	struct shmring *c;
+	long len = 0;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = test_fork();
+	if (!pid)
+		send_stream(shmring_fd(c), &o, count, max);
+	for (nth = 0; nth < count; nth++) {
+		size_t want = test_random(&rnd) % (max + 1);
+
+		len = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
+		if (len != (long)want || !test_match(buf, want, nth)) {
+			printf("# record %llu of %zu bytes: %ld\n", (unsigned long long)nth, want, len);
+			test_bad++;
+			break;
+		}
+	}
+	if (!test_bad)
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER), -EPIPE);
+	shmring_close(c);
+	CHECK_EQ(test_reap(pid), 0);
+}
+
+static void stream_small_ring(void) { stream(4096, 100, 200000, SHMRING_SPIN_AUTO); }
+static void stream_small_ring_sleeping(void) { stream(4096, 100, 100000, SHMRING_SPIN_NEVER); }
+static void stream_big_records(void) { stream(1 << 16, 60000, 2000, SHMRING_SPIN_AUTO); }
+static void stream_big_ring(void) { stream(4 << 20, 4000, 50000, SHMRING_SPIN_AUTO); }
+static void stream_spinning(void) { stream(1 << 16, 64, 100000, SHMRING_SPIN_ALWAYS); }
+static void stream_fixed_spin(void) { stream(1 << 14, 64, 100000, 5000); }
+
+static void batches(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_AUTO);
+	struct shmring *p, *c;
+	uint64_t sent = 0, got = 0;
+	unsigned char out[16][64], in[8][64];
+	struct iovec msgs[16];
+	unsigned int k;
+	long n;
+	int turn;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (turn = 0; turn < 3000; turn++) {
+		for (k = 0; k < 16; k++) {
+			msgs[k].iov_base = out[k];
+			msgs[k].iov_len = (sent + k) % 65;
+			test_fill(out[k], msgs[k].iov_len, sent + k);
+		}
+		n = shmring_send_batch(p, msgs, 16, SHMRING_NOWAIT);
+		CHECK(n > 0 || n == -EAGAIN);
+		if (n > 0)
+			sent += (uint64_t)n;
+		for (k = 0; k < 8; k++) {
+			msgs[k].iov_base = in[k];
+			msgs[k].iov_len = 64;
+		}
+		n = turn & 1 ? shmring_recv_batch(c, msgs, 8, SHMRING_NOWAIT) :
+			       shmring_peek_batch(c, msgs, 8, SHMRING_NOWAIT);
+		CHECK(n > 0);
+		for (k = 0; n > 0 && k < (unsigned int)n; k++, got++) {
+			CHECK_EQ(msgs[k].iov_len, got % 65);
+			CHECK(test_match(msgs[k].iov_base, msgs[k].iov_len, got));
+		}
+		CHECK_EQ(shmring_release(c), 0);
+		if (test_bad)
+			break;
+	}
+	CHECK(sent - got < 200);
+	msgs[0].iov_len = 0;
+	CHECK_EQ(shmring_send_batch(p, msgs, 0, SHMRING_NOWAIT), -EINVAL);
+	CHECK_EQ(shmring_peek_batch(c, msgs, 0, SHMRING_NOWAIT), -EINVAL);
+	CHECK_EQ(shmring_recv_batch(c, msgs, 0, SHMRING_NOWAIT), -EINVAL);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void recv_batch_stops_before_what_does_not_fit(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	char a[8], b[4], d[8];
+	struct iovec in[3] = { { a, 8 }, { b, 4 }, { d, 8 } };
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, "12345678", 8, 0), 0);
+	CHECK_EQ(shmring_send(p, "abcdefgh", 8, 0), 0);
+	CHECK_EQ(shmring_recv_batch(c, in, 3, 0), 1);
+	CHECK_EQ(in[0].iov_len, 8);
+	CHECK(!memcmp(a, "12345678", 8));
+	in[0].iov_len = 7;
+	CHECK_EQ(shmring_recv_batch(c, in, 3, 0), -EMSGSIZE);
+	in[0].iov_len = 8;
+	CHECK_EQ(shmring_recv_batch(c, in, 3, 0), 1);
+	CHECK(!memcmp(a, "abcdefgh", 8));
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void gather_and_hold_back(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct iovec iov[3] = { { (char *)"ab", 2 }, { NULL, 0 }, { (char *)"cde", 3 } };
+	struct shmring *p, *c;
+	const void *in;
+	char buf[16];
+	void *out;
+	int i;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_sendv(p, iov, 3, 0), 0);
+	CHECK_EQ(shmring_sendv(p, NULL, 0, 0), 0);
+	CHECK_EQ(shmring_recv(c, buf, 16, 0), 5);
+	CHECK(!memcmp(buf, "abcde", 5));
+	CHECK_EQ(shmring_recv(c, buf, 16, 0), 0);
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+		memset(out, 'a' + i, 8);
+		CHECK_EQ(shmring_put(p, 8), 0);
+	}
+	CHECK_EQ(shmring_peek(c, &in, 0), -EAGAIN);
+	CHECK_EQ(shmring_flush(p), 0);
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(shmring_peek(c, &in, 0), 8);
+		CHECK_EQ(shmring_peek(c, &in, 0), 8);	/* the same again */
+		CHECK_EQ(*(const char *)in, 'a' + i);
+		CHECK_EQ(shmring_release(c), 0);
+	}
+	/* Held back, shown by a reservation that has to wait. */
+	CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+	CHECK_EQ(shmring_put(p, 8), 0);
+	CHECK_EQ(shmring_reserve(p, 4080, &out, 0), -EAGAIN);
+	CHECK_EQ(shmring_peek(c, &in, 0), 8);
+	/* Held back, shown by closing. */
+	CHECK_EQ(shmring_release(c), 0);
+	CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+	CHECK_EQ(shmring_put(p, 8), 0);
+	shmring_close(p);
+	CHECK_EQ(shmring_recv(c, buf, 16, 0), 8);
+	CHECK_EQ(shmring_recv(c, buf, 16, 0), -EPIPE);
+	shmring_close(c);
+}
+
+static void deadlines(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_AUTO);
+	struct shmring *p, *c;
+	uint64_t until;
+	char buf[64] = "";
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_recv(c, buf, 64, 1), -ETIMEDOUT);	/* long past */
+	until = test_in_ms(20);
+	CHECK_EQ(shmring_recv(c, buf, 64, until), -ETIMEDOUT);
+	CHECK(test_now() >= until);
+	while (!shmring_send(p, buf, 64, SHMRING_NOWAIT))
+		;
+	until = test_in_ms(20);
+	CHECK_EQ(shmring_send(p, buf, 64, until), -ETIMEDOUT);
+	CHECK(test_now() >= until);
+	until = test_in_ms(20);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, until), -ETIMEDOUT);
+	CHECK(test_now() >= until);
+	CHECK_EQ(shmring_recv(c, buf, 64, SHMRING_FOREVER), 64);
+	CHECK_EQ(shmring_send(p, buf, 64, until), 0);	/* space: the deadline is not asked */
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void interrupted(int restart)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = restart ? SA_RESTART : 0 };
+	struct shmring *p, *c;
+	char buf[8];
+	pid_t pid, self = getpid();
+
+	NEED(!test_pair(&o, &p, &c));
+	sigaction(SIGUSR1, &sa, NULL);
+	pid = test_fork();
+	if (!pid) {
+		test_until_asleep(self);
+		kill(self, SIGUSR1);
+		test_exit();
+	}
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EINTR);
+	CHECK_EQ(test_reap(pid), 0);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void signal_interrupts(void) { interrupted(0); }
+static void signal_interrupts_also_with_restart(void) { interrupted(1); }
+
+/* Two rings, one record to and fro: a wake-up that is lost hangs. */
+static void ping_pong_never_spinning(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *there, *back;
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	const uint64_t rounds = 100000;
+	uint64_t n, in;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, PROD, &o, &there));
+	NEED(!shmring_create(NULL, CONS, &o, &back));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *rx, *tx;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(there), CONS, &o, &rx), 0);
+		CHECK_EQ(shmring_attach_fd(shmring_fd(back), PROD, &o, &tx), 0);
+		for (n = 0; n < rounds && !test_bad; n++) {
+			CHECK_EQ(shmring_recv(rx, &in, 8, SHMRING_FOREVER), 8);
+			CHECK_EQ(shmring_send(tx, &in, 8, SHMRING_FOREVER), 0);
+		}
+		shmring_close(tx);
+		shmring_close(rx);
+		test_exit();
+	}
+	for (n = 0; n < rounds && !test_bad; n++) {
+		CHECK_EQ(shmring_send(there, &n, 8, SHMRING_FOREVER), 0);
+		CHECK_EQ(shmring_recv(back, &in, 8, SHMRING_FOREVER), 8);
+		CHECK_EQ(in, n);
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(shmring_get_stats(back, 1, &stats), 0);
+	CHECK(stats.sleeps > 0);
+	CHECK_EQ(stats.records, rounds);
+	shmring_close(there);
+	shmring_close(back);
+}
+
+/* The same where both sleep and are woken by a full and an empty ring in turn. */
+static void full_and_empty_never_spinning(void)
+{
+	stream(4096, 2000, 50000, SHMRING_SPIN_NEVER);
+}
+
+static void wait_both_ways(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *c;
+	char buf[1024] = "";
+	pid_t pid;
+	int n;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *p;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), 0);
+		for (n = 0; n < 5000 && !test_bad; n++) {
+			while (shmring_send(p, buf, 1000, SHMRING_NOWAIT) == -EAGAIN)
+				CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_FOREVER),
+					 SHMRING_EV_OUT);
+		}
+		shmring_close(p);
+		test_exit();
+	}
+	for (n = 0; n < 5000 && !test_bad; n++) {
+		while (shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT) == -EAGAIN)
+			CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_FOREVER), SHMRING_EV_IN);
+	}
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN | SHMRING_EV_PEER, SHMRING_FOREVER),
+		 SHMRING_EV_PEER);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_FOREVER), -EPIPE);
+	CHECK_EQ(test_reap(pid), 0);
+	shmring_close(c);
+}
+
+/* What a sleeper costs: a second of waiting is less than 10 ms of CPU. */
+static void idle_receiver_uses_no_cpu(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_AUTO);
+	struct rusage before, after;
+	struct shmring *p, *c;
+	char buf[8];
+	long long us;
+
+	NEED(!test_pair(&o, &p, &c));
+	getrusage(RUSAGE_SELF, &before);
+	CHECK_EQ(shmring_recv(c, buf, 8, test_in_ms(1000)), -ETIMEDOUT);
+	getrusage(RUSAGE_SELF, &after);
+	us = (after.ru_utime.tv_sec - before.ru_utime.tv_sec +
+	      after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000ll +
+	     after.ru_utime.tv_usec - before.ru_utime.tv_usec +
+	     after.ru_stime.tv_usec - before.ru_stime.tv_usec;
+	printf("# %lld us of CPU in 1 s\n", us);
+	CHECK(us < 100000);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void no_page_fault_after_attach(void)
+{
+	struct shmring_opts o = test_opts(8 << 20, 0);
+	static char buf[4096], sink[4096];
+	struct rusage before, after;
+	struct shmring *p, *c;
+	int n;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 8; n++) {	/* buffers and code */
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+		CHECK_EQ(shmring_recv(c, sink, sizeof(sink), 0), sizeof(sink));
+	}
+	getrusage(RUSAGE_SELF, &before);
+	for (n = 0; n < 5000; n++) {
+		if (shmring_send(p, buf, sizeof(buf), 0) ||
+		    shmring_recv(c, sink, sizeof(sink), 0) != sizeof(sink))
+			test_bad++;
+	}
+	getrusage(RUSAGE_SELF, &after);
+	CHECK(after.ru_minflt - before.ru_minflt < 8);	/* 5000 records touch 5000 pages */
+	shmring_close(c);
+	shmring_close(p);
+}
+
+int main(void)
+{
+	START();
+	RUN(stream_small_ring);
+	RUN(stream_small_ring_sleeping);
+	RUN(stream_big_records);
+	RUN(stream_big_ring);
+	RUN(stream_spinning);
+	RUN(stream_fixed_spin);
+	RUN(batches);
+	RUN(recv_batch_stops_before_what_does_not_fit);
+	RUN(gather_and_hold_back);
+	RUN(deadlines);
+	RUN(signal_interrupts);
+	RUN(signal_interrupts_also_with_restart);
+	RUN(ping_pong_never_spinning);
+	RUN(full_and_empty_never_spinning);
+	RUN(wait_both_ways);
+	RUN(idle_receiver_uses_no_cpu);
+	RUN(no_page_fault_after_attach);
+	DONE();
+}
