@@ -264,8 +264,9 @@ static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint
 	if (!name[0] && fcntl(h->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return -errno;
 	shmring_meta_fill(h, name, opts);
-	strcpy((char *)h->geo.name, name);
-	err = shmring_take(h, role);
+	err = shmring_memfd_check(h->fd, &h->geo);
+	if (!err)
+		err = shmring_take(h, role);
 	if (!err)
 		err = shmring_enter(h, opts, true);
 	if (!err && name[0])

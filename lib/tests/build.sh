@@ -35,13 +35,14 @@ skip() {
 echo 'TAP version 13'
 cat > "$dir/user.c" <<'END'
 #include <shmring.h>
-#include <stdio.h>
+#include <string.h>
 int main(void)
 {
-	struct shmring_opts o = { 0 };
+	struct shmring_opts o;
 	struct shmring *p, *c;
 	long value = 42, got = 0;
 
+	memset(&o, 0, sizeof(o));
 	o.size = sizeof(o);
 	o.backend = SHMRING_BACKEND_MEMFD;
 	if (shmring_create(NULL, SHMRING_ROLE_PRODUCER, &o, &p) ||

@@ -31,6 +31,8 @@
 
 #include <shmring.h>
 
+#define TEST_ALARM	240
+
 #define PROD	SHMRING_ROLE_PRODUCER
 #define CONS	SHMRING_ROLE_CONSUMER
 #define OBS	SHMRING_ROLE_OBSERVER
@@ -92,7 +94,7 @@ static const char *test_skip;
 	do {								\
 		setvbuf(stdout, NULL, _IOLBF, 0);			\
 		printf("TAP version 13\n");				\
-		alarm(300);						\
+		alarm(TEST_ALARM);						\
 	} while (0)
 
 #define DONE()								\
