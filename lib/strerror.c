@@ -9,7 +9,7 @@
 
 const char *shmring_strerror(int err)
 {
-	switch (err < 0 ? -err : err) {
+	switch (err < 0 ? -(unsigned int)err : (unsigned int)err) {
 	case 0:
 		return "Success.";
 	case ENOTTY:

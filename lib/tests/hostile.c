@@ -159,7 +159,7 @@ static void meta_that_contradicts_the_file(void)
 	if (test_backend() == SHMRING_BACKEND_DEVICE)
 		SKIP("META is the kernel's");
 	NEED(!shmring_create(NULL, PROD, &o, &p));
-	CHECK_EQ(CHANGED(resv, 0), 0);
+	CHECK_EQ(CHANGED(magic, SHMRING_MAGIC), 0);
 	CHECK_EQ(CHANGED(magic, 0), -EBADFD);
 	CHECK_EQ(CHANGED(abi, 2), -EOPNOTSUPP);
 	CHECK_EQ(CHANGED(data_size, 0), -EPROTO);

@@ -352,6 +352,9 @@ static void no_page_fault_after_attach(void)
 	struct shmring *p, *c;
 	int n;
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	SKIP("the sanitizer's own memory faults");
+#endif
 	NEED(!test_pair(&o, &p, &c));
 	for (n = 0; n < 8; n++) {	/* buffers and code */
 		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
