@@ -107,6 +107,11 @@ same()
 	fi
 }
 
+nap()
+{
+	sleep 0.02 2>/dev/null || sleep 1
+}
+
 # until_true COMMAND...: wait for a state that has to come; failing to is fatal
 until_true()
 {
@@ -116,7 +121,7 @@ until_true()
 			fail "waiting for: $*"
 			finish
 		fi
-		sleep 0.05 2>/dev/null || sleep 1
+		nap
 	done
 }
 
@@ -144,15 +149,28 @@ ring_empty()
 	sr show "$1" | grep -q '^position .* 0 between'
 }
 
+# running PID: a child of ours, and not yet ended
+running()
+{
+	case $(cat "/proc/$1/stat" 2>/dev/null) in
+	''|*") Z "*)
+		return 1 ;;
+	esac
+}
+
 # reap PID: its exit status, in $status; one that hangs is killed and gives 137
 reap()
 {
-	( sleep "$PATIENCE"; kill -9 "$1" ) > /dev/null 2>&1 &
-	reap_dog=$!
-	wait "$1"
+	reap_end=$(($(date +%s) + PATIENCE))
+	while running "$1"; do
+		if [ "$(date +%s)" -gt "$reap_end" ]; then
+			kill -9 "$1"
+			break
+		fi
+		nap
+	done
+	wait "$1" 2>/dev/null
 	status=$?
-	kill "$reap_dog" 2>/dev/null
-	wait "$reap_dog" 2>/dev/null
 }
 
 finish()
