@@ -6,7 +6,8 @@
 #include "shmring_test.h"
 
 #define SIZE(type, size)	_Static_assert(sizeof(struct type) == (size), #type)
-#define AT(type, field, at)	_Static_assert(offsetof(struct type, field) == (at), #type "." #field)
+#define AT(type, field, at) \
+	_Static_assert(offsetof(struct type, field) == (at), #type "." #field)
 
 SIZE(shmring_ioc_create, 128);
 AT(shmring_ioc_create, size, 0);

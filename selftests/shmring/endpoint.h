@@ -106,7 +106,8 @@ HELPER void rx_init(struct shmring_spsc_rx *rx, const struct endpoint *e)
 }
 
 /* Publish without waiting: 0, -EAGAIN when full, -EPIPE when nobody will read it. */
-HELPER int tx_try(const struct endpoint *e, struct shmring_spsc_tx *tx, const void *buf, size_t len)
+HELPER int tx_try(const struct endpoint *e, struct shmring_spsc_tx *tx, const void *buf,
+		  size_t len)
 {
 	void *to = shmring_spsc_reserve(tx, len);
 	int ret;
@@ -129,7 +130,8 @@ HELPER int tx_try(const struct endpoint *e, struct shmring_spsc_tx *tx, const vo
 	return ret;
 }
 
-HELPER int tx_send(const struct endpoint *e, struct shmring_spsc_tx *tx, const void *buf, size_t len)
+HELPER int tx_send(const struct endpoint *e, struct shmring_spsc_tx *tx, const void *buf,
+		   size_t len)
 {
 	int ret;
 
@@ -175,7 +177,8 @@ HELPER long rx_recv(const struct endpoint *e, struct shmring_spsc_rx *rx, void *
  * Ask to be kicked once the peer's pos reaches @wake_at. True: asleep is safe now.
  * False: it has been reached already. Armed either way: a poller may rely on it.
  */
-HELPER bool cursor_arm(struct shmring_cursor *mine, const struct shmring_cursor *peer, __u64 wake_at)
+HELPER bool cursor_arm(struct shmring_cursor *mine, const struct shmring_cursor *peer,
+		       __u64 wake_at)
 {
 	shmring_store(&mine->wake_at, wake_at);
 	/* pairs with the load-acquire of armed in shmring_spsc_armed() */
