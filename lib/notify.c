@@ -27,7 +27,11 @@
 #include "memfd.h"
 
 #define SHMRING_EVENTS		3
+#ifdef SHMRING_SLICE_LAST_NS
+#define SHMRING_NOTIFY_SLICE_NS	SHMRING_SLICE_LAST_NS
+#else
 #define SHMRING_NOTIFY_SLICE_NS	100000000ull
+#endif
 #define SHMRING_NOTIFY_STACK	(256u << 10)
 
 struct shmring_notify {

@@ -8,16 +8,22 @@ TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
 CC32	?= i686-linux-gnu-gcc
 
-.PHONY: tests tests-install check check-device check-tsan check-asan
+.PHONY: tests tests-install check check-device check-tsan check-asan wakeup-tests
 tests: $(TEST_BINS)
 
 $(OUT)/tests/%: $(SRC)/tests/%.c $(OUT)/libshmring.a | $(OUT)/tests
 	$(CC) $(TEST_CFLAGS) -MF $@.d -o $@ $< $(OUT)/libshmring.a $(LDFLAGS)
 
-check: all tests
+# The same tests over a library that never looks for deaths: a lost wake-up hangs.
+WAKEUP_CFLAGS := -DSHMRING_SLICE_LAST_NS=1000000000000ull
+wakeup-tests:
+	@$(MAKE) -s -C $(SRC) VARIANT=-wakeup CFLAGS='$(CFLAGS) $(WAKEUP_CFLAGS)' tests
+
+check: all tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd CC='$(CC)' CXX='$(CXX)' CC32='$(CC32)' TOP='$(TOP)' \
 		LIB='$(OUT)' CFLAGS='$(CFLAGS)' \
-		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(TEST_BINS)
+		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(TEST_BINS) \
+		$(SRC)/tests/wakeup.sh
 
 check-device: all tests
 	SHMRING_TEST_BACKEND=device sh $(SRC)/tests/run.sh $(TEST_BINS)
