@@ -10,17 +10,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 BUILD=${BUILD:-$top/build}
 KERNEL=${KERNEL:-6.1}
+LIMIT=${LIMIT:-300}	# seconds for each program
 out=$BUILD/check
 counts=$(mktemp "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
-trap 'rm -f "$counts"' EXIT
+tests=$(mktemp -d "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
+trap 'rm -rf "$counts" "$tests"' EXIT
 mkdir -p "$out"
 
 # suite NAME COMMAND...: as a program of tap.awk's list. What is no TAP is one test.
 suite() {
-	local name=$1 log=$out/$1.log rc=0
+	local name=$1 log=$out/${1//\//-}.log rc=0
 
 	shift
-	"$@" </dev/null >"$log" 2>&1 || rc=$?
+	timeout -k 5 "$LIMIT" "$@" </dev/null >"$log" 2>&1 || rc=$?
+	# As a program that was killed, which it then was.
+	[ "$rc" != 124 ] || rc=137
 	echo "@begin $name"
 	if grep -q '^1\.\.[0-9]' "$log"; then
 		cat "$log"
@@ -44,8 +48,14 @@ group() {
 		;;
 	fast)
 		{
-			suite lib make -s -C "$top/lib" check
 			export SHMRING=$BUILD/tools/shmring SHMRING_TEST_BACKEND=memfd
+			make -s -C "$top/lib" DESTDIR="$tests" tests-install >&2 || exit 1
+			suite lib/build env CC="${CC:-gcc}" CXX="${CXX:-g++}" \
+				CC32=i686-linux-gnu-gcc TOP="$top" LIB="$BUILD/lib" CFLAGS="-O2 -g" \
+				sh "$top/lib/tests/build.sh"
+			for f in $(find "$tests" -type f -perm -u+x ! -name '*.sh' | sort); do
+				suite "lib/$(basename "$f")" "$f"
+			done
 			for f in "$top"/tools/tests/[0-9]*.sh; do
 				suite "tools/$(basename "$f" .sh)" sh "$f"
 			done

@@ -140,7 +140,8 @@ tests)
 	programs shmring
 	SHMRING_TEST_BACKEND=device
 	SHMRING=/usr/bin/shmring
-	export SHMRING SHMRING_TEST_BACKEND
+	SHMRING_TEST_LINES=100000
+	export SHMRING SHMRING_TEST_BACKEND SHMRING_TEST_LINES
 	programs lib
 	programs tools
 	;;
