@@ -227,6 +227,8 @@ static const char *obstacle(const struct pc_args *args, const struct pc_contende
 	if (who->spins && args->place.cpu[0].id == args->place.cpu[1].id)
 		return "it spins, which needs two CPUs";
 	err = who->available();
+	if (err == -ENOENT)	/* only opening the device can say so */
+		return "there is no /dev/shmring, so the module is not loaded";
 	return err ? shmring_strerror(err) : NULL;
 }
 

@@ -149,7 +149,8 @@ int cmd_cat(int argc, char **argv)
 	err = shmring_open(args.name, in ? SHMRING_ROLE_PRODUCER : SHMRING_ROLE_CONSUMER,
 			   &args.common.opts, &r);
 	if (err)
-		return tool_fail(err, "cannot %s ring '%s'", in ? "send to" : "receive from", args.name);
+		return tool_ring_failed(err, args.common.opts.backend, in ? "send to" : "receive from",
+					args.name);
 	code = in ? stdin_to_ring(&args, r) : ring_to_stdout(&args, r);
 	shmring_close(r);
 	return code;

@@ -137,7 +137,7 @@ int cmd_create(int argc, char **argv)
 				"ring '%s' exists already: use it, or take another name (shmring list shows all)",
 				args.name);
 	if (err)
-		return tool_fail(err, "cannot make ring '%s'", args.name);
+		return tool_ring_failed(err, args.common.opts.backend, "make", args.name);
 	code = args.quiet ? TOOL_OK : tell(&args, r);
 	if (!code)
 		sigwait(&stops, &sig);

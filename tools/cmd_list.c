@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -158,11 +159,14 @@ int cmd_list(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (args.json)
 		l.json = json_array();
-	err = shmring_list(args.opts.backend, add, &l);
+	if (args.opts.backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, F_OK))
+		err = tool_say(TOOL_ERROR, "cannot list the rings: " TOOL_NO_DEVICE);
+	else
+		err = shmring_list(args.opts.backend, add, &l);
 	if (err) {
 		free_rows(&l);
 		json_decref(l.json);
-		return tool_fail(err, "cannot list the rings");
+		return err > 0 ? err : tool_fail(err, "cannot list the rings");
 	}
 	if (args.json)
 		return tool_print_json(l.json);

@@ -83,7 +83,7 @@ int cmd_recv(int argc, char **argv)
 	tool_signals_init();
 	err = shmring_open(args.name, SHMRING_ROLE_CONSUMER, &args.common.opts, &r);
 	if (err)
-		return tool_fail(err, "cannot receive from ring '%s'", args.name);
+		return tool_ring_failed(err, args.common.opts.backend, "receive from", args.name);
 	tool_peer_init(&peer, r, SHMRING_ROLE_CONSUMER);
 	code = tool_pump_out(&peer, args.name, &args.pump);
 	shmring_close(r);

@@ -325,7 +325,7 @@ int cmd_send(int argc, char **argv)
 	tool_signals_init();
 	err = shmring_open(args.name, SHMRING_ROLE_PRODUCER, &args.common.opts, &r);
 	if (err)
-		return tool_fail(err, "cannot send to ring '%s'", args.name);
+		return tool_ring_failed(err, args.common.opts.backend, "send to", args.name);
 	code = run(&args, r, fd);
 	shmring_close(r);
 	return code;

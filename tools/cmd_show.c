@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -187,10 +188,11 @@ int cmd_show(int argc, char **argv)
 	tool_parse(&argp, "shmring show", argc, argv, &args);
 	signal(SIGPIPE, SIG_IGN);
 	err = shmring_attach(args.name, SHMRING_ROLE_OBSERVER, &args.common.opts, &r);
-	if (err == -ENOENT)
+	if (err == -ENOENT && (args.common.opts.backend != SHMRING_BACKEND_DEVICE ||
+			       !access(TOOL_DEVICE, F_OK)))
 		return show_by_id(&args);
 	if (err)
-		return tool_fail(err, "cannot look at ring '%s'", args.name);
+		return tool_ring_failed(err, args.common.opts.backend, "look at", args.name);
 	ring = tool_ring_json(r);
 	shmring_close(r);
 	return print(&args, ring);

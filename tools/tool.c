@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -84,6 +85,14 @@ int tool_fail(int err, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, ": %s\n", shmring_strerror(err));
 	return exit_code(err);
+}
+
+int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *name)
+{
+	/* Without the device the error is of the device's file, not of a ring. */
+	if (backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, F_OK))
+		return tool_say(TOOL_ERROR, "cannot %s ring '%s': " TOOL_NO_DEVICE, doing, name);
+	return tool_fail(err, "cannot %s ring '%s'", doing, name);
 }
 
 int tool_flush_stdout(int code)

@@ -52,6 +52,12 @@ int tool_say(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 /* The same with ": " and what the library says of @err; returns the exit code of @err. */
 int tool_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+#define TOOL_DEVICE	"/dev/shmring"
+#define TOOL_NO_DEVICE	"there is no /dev/shmring: load the module, or use -b memfd"
+
+/* "cannot DOING ring 'NAME'", and why. */
+int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *name);
+
 /* Did everything that was written to stdout get there? Returns @code or TOOL_ERROR. */
 int tool_flush_stdout(int code);
 

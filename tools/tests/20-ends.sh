@@ -108,19 +108,27 @@ sr cat "$ring" --out --timeout 0.2 2> "$T/err"
 is $? 4 "cat --timeout: exit status"
 
 # Output that nobody reads, while data comes and while none does
+mkfifo "$T/pipe"
 seq 100000 | xsr send "$ring" 2> "$T/err" &
 sender=$!
 background $sender
 until_true ring_exists "$ring"
-{ sr recv "$ring" 2> "$T/rerr"; echo $? > "$T/status"; } | head -n 1 > "$T/out"
-is "$(cat "$T/out")" 1 "broken pipe: first line"
-is "$(cat "$T/status")" 141 "broken pipe: exit status"
+xsr recv "$ring" > "$T/pipe" 2> "$T/rerr" &
+receiver=$!
+background $receiver
+is "$(head -n 1 < "$T/pipe")" 1 "broken pipe: first line"
+reap $receiver
+is $status 141 "broken pipe: exit status"
 is "$(cat "$T/rerr")" "" "broken pipe: no words lost over it"
 reap $sender
 is $status 5 "broken pipe: sender's exit status"
 start_sender
-{ sr recv "$ring" 2> "$T/rerr"; echo $? > "$T/status"; } | head -n 1 > "$T/out"
-is "$(cat "$T/status")" 141 "broken pipe while idle: exit status"
+xsr recv "$ring" > "$T/pipe" 2> "$T/rerr" &
+receiver=$!
+background $receiver
+is "$(head -n 3 < "$T/pipe" | tail -n 1)" c "broken pipe while idle: last line"
+reap $receiver
+is $status 141 "broken pipe while idle: exit status"
 reap $sender
 exec 3>&-
 

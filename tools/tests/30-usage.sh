@@ -66,8 +66,12 @@ wrong 1 "there is no ring '$ring'" show -b "$BACKEND" "$ring"
 wrong 1 "cannot read $T/none: No such file" send -b "$BACKEND" "$ring" "$T/none"
 wrong 1 "blocks of 1000000 bytes do not fit" send -b "$BACKEND" "$ring" -s 4K --chunk 1000000
 wrong 1 "cannot make ring '$ring'" create -b "$BACKEND" "$ring" -n 1000
-[ "$BACKEND" = device ] || [ -e /dev/shmring ] ||
-	wrong 1 "cannot make ring '$ring'" create -b device "$ring"
+if [ ! -e /dev/shmring ]; then
+	for command in create send recv cat show; do
+		wrong 1 "there is no /dev/shmring: load the module" $command -b device "$ring"
+	done
+	wrong 1 "there is no /dev/shmring: load the module" list -b device
+fi
 
 xsr create "$ring" -q &
 keeper=$!
