@@ -35,10 +35,10 @@ static inline void shmring_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
-/* replacing a page of the page cache speaks of folios since 6.6 */
+/* replacing a page of the page cache speaks of folios since 6.2 */
 static inline void shmring_replace_folio(struct folio *old, struct folio *new)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	replace_page_cache_page(&old->page, &new->page);
 #else
 	replace_page_cache_folio(old, new);
@@ -51,8 +51,13 @@ static inline void shmring_replace_folio(struct folio *old, struct folio *new)
 #define shmring_default_unmapped_area	thp_get_unmapped_area
 #else
 #define SHMRING_HUGE_ORDER	0
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define shmring_default_unmapped_area(file, addr, len, pgoff, flags) \
 	(current->mm->get_unmapped_area(file, addr, len, pgoff, flags))
+#else
+#define shmring_default_unmapped_area(file, addr, len, pgoff, flags) \
+	mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags)
+#endif
 #endif
 
 #endif /* SHMRING_COMPAT_H */

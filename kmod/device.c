@@ -147,7 +147,8 @@ static int shmring_ioctl_create(struct shmring_request *req)
 	if (err)
 		return err;
 
-	mutex_lock(&ep->bind_lock);
+	if (mutex_lock_killable(&ep->bind_lock))
+		return -EINTR;
 	if (ep->ring) {
 		err = -EISCONN;
 		goto out_unlock;
@@ -234,7 +235,8 @@ static int shmring_ioctl_attach(struct shmring_request *req)
 	if (err)
 		return err;
 
-	mutex_lock(&ep->bind_lock);
+	if (mutex_lock_killable(&ep->bind_lock))
+		return -EINTR;
 	if (ep->ring) {
 		err = -EISCONN;
 		goto out_unlock;

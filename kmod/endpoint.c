@@ -10,6 +10,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <shmring/spsc.h>
 
 #include "shmring.h"
 
@@ -63,6 +64,26 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 	spin_unlock(&ring->lock);
 }
 
+/*
+ * A consumer that left a position which cannot be must not spoil the ring for its
+ * successor: what is there counts as read. Under ring->lock. (A producer's successor
+ * does not believe its predecessor's position anyway.)
+ */
+static void shmring_pos_repair(struct shmring_ring *ring, u32 slot)
+{
+	struct shmring_cursor *mine = ring->cursor[slot];
+	u64 head, tail;
+
+	if (ring->topology != SHMRING_TOPO_SPSC || slot != SHMRING_SLOT_CONSUMER)
+		return;
+	head = READ_ONCE(mine->pos);
+	/* pairs with the store-release in shmring_spsc_publish() */
+	tail = smp_load_acquire(&ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
+	if (!IS_ALIGNED(head, SHMRING_REC_ALIGN) ||
+	    shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE)
+		WRITE_ONCE(mine->pos, tail);
+}
+
 /**
  * shmring_bind() - make a file an endpoint; cannot fail
  * @file: file of /dev/shmring
@@ -75,10 +96,14 @@ void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring
 {
 	spin_lock(&ring->lock);
 	list_add_tail(&ep->link, &ring->endpoints);
-	if (ep->slot != SHMRING_NO_SLOT) {
+	if (ep->slot == SHMRING_NO_SLOT) {
+		ring->observers++;
+	} else {
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
 		struct shmring_slot *slot = &ring->meta->slot[ep->slot];
 
+		ring->slots_live++;
+		shmring_pos_repair(ring, ep->slot);
 		WRITE_ONCE(cursor->closed, 0);
 		WRITE_ONCE(cursor->want, 0);
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
@@ -96,6 +121,7 @@ void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring
 	 * progress holds the old mapping.
 	 */
 	smp_store_release(&ep->ring, ring);
+	wake_up_all(&ep->wq);	/* whoever polls the file already has to ask again */
 }
 
 static void put_eventfds(struct shmring_endpoint *ep)
@@ -122,7 +148,9 @@ void shmring_unbind(struct shmring_endpoint *ep)
 
 	spin_lock(&ring->lock);
 	list_del(&ep->link);
-	if (ep->slot != SHMRING_NO_SLOT) {
+	if (ep->slot == SHMRING_NO_SLOT) {
+		ring->observers--;
+	} else {
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
 		u32 closed = READ_ONCE(cursor->closed);
 
@@ -132,8 +160,9 @@ void shmring_unbind(struct shmring_endpoint *ep)
 		/* The state before GONE: who reads that (acquire) finds out how. */
 		smp_store_release(&cursor->armed, SHMRING_ARMED_GONE);
 		ring->slot[ep->slot] = NULL;
+		ring->slots_live--;
+		shmring_wake_all(ring);
 	}
-	shmring_wake_all(ring);
 	spin_unlock(&ring->lock);
 
 	put_eventfds(ep);

@@ -14,18 +14,6 @@ static const char *shmring_topology_name(u32 topology)
 	return topology == SHMRING_TOPO_SPSC ? "spsc" : "raw";
 }
 
-static void shmring_count(const struct shmring_ring *ring, struct shmring_ioc_info *info)
-{
-	const struct shmring_endpoint *ep;
-
-	list_for_each_entry(ep, &ring->endpoints, link) {
-		if (ep->slot == SHMRING_NO_SLOT)
-			info->observers++;
-		else
-			info->slots_live++;
-	}
-}
-
 /**
  * shmring_info() - describe a ring
  * @ring: ring
@@ -62,7 +50,8 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	memcpy(info->name, ring->name, sizeof(info->name));
 
 	spin_lock(&ring->lock);
-	shmring_count(ring, info);
+	info->observers = ring->observers;
+	info->slots_live = ring->slots_live;
 	info->cursor_node = info->slot == SHMRING_NO_SLOT ? NUMA_NO_NODE :
 			    page_to_nid(virt_to_page(ring->cursor[info->slot]));
 	if (ring->topology == SHMRING_TOPO_SPSC) {

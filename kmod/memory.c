@@ -96,9 +96,22 @@ int shmring_place_check(u32 placement, s32 node, bool may_interleave,
 	place->node = array_index_nospec(node, MAX_NUMNODES);
 	if (!node_online(place->node))
 		return -ENXIO;
-	if (placement == SHMRING_PLACE_STRICT && !node_state(place->node, N_MEMORY))
+	if (placement == SHMRING_PLACE_STRICT && !node_state(place->node, N_NORMAL_MEMORY))
 		return -ENODEV;
 	return 0;
+}
+
+/* The node itself, or the nearest one that has memory. */
+static int shmring_nearest(int node)
+{
+	int other, best = node;
+
+	if (node_state(node, N_NORMAL_MEMORY))
+		return node;
+	for_each_node_state(other, N_NORMAL_MEMORY)
+		if (best == node || node_distance(node, other) < node_distance(node, best))
+			best = other;
+	return best;
 }
 
 /* The node to try first for the page after one that was wanted on node @last. */
@@ -106,12 +119,13 @@ static int shmring_place_node(const struct shmring_place *place, int last)
 {
 	switch (place->placement) {
 	case SHMRING_PLACE_STRICT:
-	case SHMRING_PLACE_PREFERRED:
 		return place->node;
+	case SHMRING_PLACE_PREFERRED:
+		return shmring_nearest(place->node);
 	case SHMRING_PLACE_INTERLEAVE:
-		return next_node_in(last, node_states[N_MEMORY]);
+		return next_node_in(last, node_states[N_NORMAL_MEMORY]);
 	default:
-		return numa_node_id();
+		return shmring_nearest(numa_node_id());
 	}
 }
 
@@ -300,10 +314,11 @@ void shmring_memory_free(struct shmring_ring *ring)
  * @place: where its page is wanted
  *
  * Peers may have the page mapped and look at it meanwhile: they find the same in
- * the new one as in the old.
+ * the new one as in the old. A page that somebody has pinned is replaced wherever it
+ * is: a former endpoint could write it through its pin (io_uring, RDMA) for ever.
  *
  * Context: process; sleeps; the pages were charged when the ring was made.
- * Return: 0, or -ENOMEM when the node is a must and has no page to give.
+ * Return: 0, or -ENOMEM when a new page is a must and there is none.
  */
 int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmring_place *place)
 {
@@ -311,13 +326,14 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 	bool exact = place->placement == SHMRING_PLACE_STRICT;
 	struct folio *old = virt_to_folio(ring->cursor[slot]);
 	int node = shmring_place_node(place, NUMA_NO_NODE);
+	bool pinned = folio_maybe_dma_pinned(old);
 	struct folio *new;
 
-	if (folio_nid(old) == node)
+	if (folio_nid(old) == node && !pinned)
 		return 0;
-	new = shmring_folio_alloc(node, 0, true);
+	new = shmring_folio_alloc(node, 0, exact || !pinned);
 	if (!new)
-		return exact ? -ENOMEM : 0;
+		return exact || pinned ? -ENOMEM : 0;
 
 	folio_get(old);
 	folio_lock(old);	/* no fault maps it again before it is replaced */

@@ -2,10 +2,11 @@
 /*
  * All rings there are, by identity and by name, and who may have which.
  *
- * A name belongs to the IPC namespace in which it was given. The namespace is
- * known by its address and inode number, not held: modules cannot let go of one.
- * (A dead namespace's names could only be met in a new one that got both again,
- * and owner and mode would still decide.)
+ * A name belongs to the IPC namespace in which it was given. Modules cannot let go
+ * of such a namespace, so it is not held but known: by its address, its inode number
+ * and the user namespace that owns it, which is held. A dead namespace's names can
+ * be met in a new one that got the first two again, so rights never rest on it:
+ * owner and mode decide, and capabilities count in the owning user namespace alone.
  *
  * shmring_registry_lock guards everything here, and a ring's last reference is
  * dropped under it, so whatever is found can be referenced.
@@ -17,6 +18,7 @@
 #include <linux/ipc_namespace.h>
 #include <linux/nsproxy.h>
 #include <linux/stringhash.h>
+#include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
 #include "shmring.h"
@@ -30,12 +32,12 @@ static struct shmring_ns current_ns(void)
 {
 	const struct ipc_namespace *ns = current->nsproxy->ipc_ns;
 
-	return (struct shmring_ns){ .ptr = ns, .inum = ns->ns.inum };
+	return (struct shmring_ns){ .ptr = ns, .inum = ns->ns.inum, .user_ns = ns->user_ns };
 }
 
 static bool same_ns(const struct shmring_ns *a, const struct shmring_ns *b)
 {
-	return a->ptr == b->ptr && a->inum == b->inum;
+	return a->ptr == b->ptr && a->inum == b->inum && a->user_ns == b->user_ns;
 }
 
 static u32 hash_of(const struct shmring_ns *ns, const char *name)
@@ -80,8 +82,7 @@ u32 shmring_rights(const struct shmring_ring *ring)
 	else if (in_group_p(ring->gid))
 		rights >>= 3;
 	rights &= all;
-	if (rights != all &&
-	    ns_capable_noaudit(current->nsproxy->ipc_ns->user_ns, CAP_IPC_OWNER))
+	if (rights != all && ns_capable_noaudit(ring->ns.user_ns, CAP_IPC_OWNER))
 		rights = all;
 	return rights;
 }
@@ -109,6 +110,7 @@ int shmring_register(struct shmring_ring *ring)
 	int err = 0;
 
 	ring->ns = current_ns();
+	get_user_ns(ring->ns.user_ns);
 	mutex_lock(&shmring_registry_lock);
 	if (ring->name[0] && find_name(&ring->ns, ring->name))
 		err = -EEXIST;
@@ -120,6 +122,8 @@ int shmring_register(struct shmring_ring *ring)
 			hash_add(shmring_names, &ring->name_node, hash_of(&ring->ns, ring->name));
 	}
 	mutex_unlock(&shmring_registry_lock);
+	if (err)
+		put_user_ns(ring->ns.user_ns);
 	return err;
 }
 
@@ -136,7 +140,7 @@ void shmring_publish(struct shmring_ring *ring)
 
 /**
  * shmring_put_and_unregister() - drop a reference, and the name with the last
- * @ring: ring
+ * @ring: registered ring
  *
  * Return: whether it was the last.
  */
@@ -144,12 +148,11 @@ bool shmring_put_and_unregister(struct shmring_ring *ring)
 {
 	if (!refcount_dec_and_mutex_lock(&ring->refs, &shmring_registry_lock))
 		return false;
-	if (ring->id) {
-		xa_erase(&shmring_rings, ring->id);
-		if (ring->name[0])
-			hash_del(&ring->name_node);
-	}
+	xa_erase(&shmring_rings, ring->id);
+	if (ring->name[0])
+		hash_del(&ring->name_node);
 	mutex_unlock(&shmring_registry_lock);
+	put_user_ns(ring->ns.user_ns);
 	return true;
 }
 

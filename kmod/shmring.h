@@ -34,6 +34,7 @@
 
 struct eventfd_ctx;
 struct seq_file;
+struct user_namespace;
 struct user_struct;
 
 #define SHMRING_SLOT_PRODUCER	0	/* of an SPSC ring */
@@ -71,6 +72,8 @@ struct shmring_place {
  * @refs: one per endpoint; the last is dropped under shmring_registry_lock
  * @lock: see above
  * @endpoints: all endpoints, observers included; by @lock
+ * @observers: how many of them are observers; by @lock
+ * @slots_live: how many are not; by @lock
  * @slot: the endpoint that holds each slot; by @lock
  * @cursor: the CURSOR page of each slot; by @lock
  * @meta: the META page
@@ -88,7 +91,7 @@ struct shmring_place {
  * @control_size: where CONTROL ends
  * @listed: found by name and in the list; by shmring_registry_lock
  * @name_node: in the table of names, if it has one
- * @ns: identity of the IPC namespace that the name belongs to
+ * @ns: identity of the IPC namespace that the name belongs to; holds its user_ns
  * @uid: owner
  * @gid: group
  * @mode: permission bits
@@ -98,6 +101,8 @@ struct shmring_ring {
 	refcount_t refs;
 	spinlock_t lock;
 	struct list_head endpoints;
+	u32 observers;
+	u32 slots_live;
 	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
 	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
 	struct shmring_meta *meta;
@@ -118,6 +123,7 @@ struct shmring_ring {
 	struct shmring_ns {
 		const void *ptr;
 		unsigned int inum;
+		struct user_namespace *user_ns;
 	} ns;
 	kuid_t uid;
 	kgid_t gid;

@@ -23,6 +23,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <shmring/spsc.h>
 
@@ -45,18 +46,6 @@ static u32 shmring_data_event(const struct shmring_endpoint *ep, const struct sh
 	}
 }
 
-/* Bytes published and not released. The consumer's position first: it is behind. */
-static u64 shmring_used(const struct shmring_ring *ring)
-{
-	/* pairs with the store-release in shmring_spsc_release() */
-	u64 head = smp_load_acquire(&ring->cursor[SHMRING_SLOT_CONSUMER]->pos);
-
-	/* pairs with the store-release in shmring_spsc_publish() */
-	u64 tail = smp_load_acquire(&ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
-
-	return shmring_spsc_used(tail, head, ring->data_size);
-}
-
 /* What has to be there (IN: used, OUT: free) for the event to hold. */
 static u64 shmring_threshold(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			     u32 event, u64 need)
@@ -67,6 +56,40 @@ static u64 shmring_threshold(const struct shmring_endpoint *ep, const struct shm
 		need = max_t(u64, READ_ONCE(ring->cursor[ep->slot]->want),
 			     sizeof(struct shmring_record));
 	return min_t(u64, need, ring->data_size - SHMRING_REC_TAIL) + SHMRING_REC_TAIL;
+}
+
+/*
+ * Does the event of records or space hold? 0, 1, or -EPROTO.
+ *
+ * The consumer's position is read first: it is behind. Both may move in between when
+ * another thread works on the ring while this one waits, so a distance that cannot be
+ * counts only if the consumer stood still; if it never does, there is something to do.
+ */
+static int shmring_holds(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
+			 u32 event, u64 need, bool gone)
+{
+	const u64 *consumer = &ring->cursor[SHMRING_SLOT_CONSUMER]->pos;
+	const u64 *producer = &ring->cursor[SHMRING_SLOT_PRODUCER]->pos;
+	u64 threshold = shmring_threshold(ep, ring, event, need);
+	int tries;
+
+	for (tries = 0; tries < 4; tries++) {
+		/* pairs with the store-release in shmring_spsc_release() */
+		u64 head = smp_load_acquire(consumer);
+		/* pairs with the store-release in shmring_spsc_publish() */
+		u64 tail = smp_load_acquire(producer);
+		u64 used = shmring_spsc_used(tail, head, ring->data_size);
+
+		if (used == SHMRING_SPSC_IMPOSSIBLE) {
+			if (READ_ONCE(*consumer) == head)
+				return -EPROTO;
+			continue;
+		}
+		if (event == SHMRING_EV_OUT)
+			return ring->data_size - used >= threshold;
+		return used >= threshold || (gone && used);
+	}
+	return 1;
 }
 
 /* Did every peer that this endpoint ever had go? 0, -EPIPE, -EOWNERDEAD. */
@@ -117,19 +140,16 @@ static int shmring_ready(struct shmring_endpoint *ep, struct shmring_ring *ring,
 			 u64 need, bool arm)
 {
 	u32 data = events & SHMRING_EV_DATA;
-	int ready = 0, gone;
-	u64 used, have;
+	int ready = 0, gone, holds;
 
 	if (arm && data)
 		shmring_arm(ep, ring, data, need);
 	gone = shmring_peers_gone(ep, ring);
 	if (data) {
-		used = shmring_used(ring);
-		if (used == SHMRING_SPSC_IMPOSSIBLE)
-			return -EPROTO;
-		have = data == SHMRING_EV_IN ? used : ring->data_size - used;
-		if (have >= shmring_threshold(ep, ring, data, need) ||
-		    (data == SHMRING_EV_IN && gone && used))
+		holds = shmring_holds(ep, ring, data, need, gone);
+		if (holds < 0)
+			return holds;
+		if (holds)
 			ready |= data;
 	}
 	if (gone)
@@ -159,15 +179,20 @@ static __poll_t shmring_poll_bits(u32 events)
 	return mask;
 }
 
-/* Wake an endpoint's sleepers. Under ring->lock; armed has been cleared. */
+/*
+ * Wake an endpoint's sleepers. Under ring->lock; armed has been cleared.
+ *
+ * Without a key: aio and io_uring take a key for the answer and do not ask
+ * shmring_poll() again, which is what arms for the next time.
+ */
 static void shmring_wake(struct shmring_endpoint *ep, u32 events)
 {
-	wake_up_poll(&ep->wq, shmring_poll_bits(events));
+	wake_up_all(&ep->wq);
 	shmring_signal(ep, events);
 }
 
 /**
- * shmring_wake_all() - wake everybody: an endpoint has gone
+ * shmring_wake_all() - wake everybody: an endpoint with a slot has gone
  * @ring: ring; ring->lock is held
  */
 void shmring_wake_all(struct shmring_ring *ring)
@@ -175,7 +200,8 @@ void shmring_wake_all(struct shmring_ring *ring)
 	struct shmring_endpoint *ep;
 
 	list_for_each_entry(ep, &ring->endpoints, link)
-		shmring_wake(ep, SHMRING_EV_PEER | shmring_data_event(ep, ring));
+		shmring_wake(ep, shmring_data_event(ep, ring) |
+				 (shmring_peers_gone(ep, ring) ? SHMRING_EV_PEER : 0));
 }
 
 /**
@@ -263,6 +289,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 	struct shmring_ring *ring = ep->ring;
 	bool sleep = arg->deadline != SHMRING_DEADLINE_NOW, late = false;
 	ktime_t deadline = min_t(u64, arg->deadline, KTIME_MAX);
+	u64 slack = rt_task(current) ? 0 : current->timer_slack_ns;
 	DEFINE_WAIT(wait);
 	int ret;
 
@@ -284,7 +311,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 			break;
 		}
 		late = !schedule_hrtimeout_range(deadline == KTIME_MAX ? NULL : &deadline,
-						 current->timer_slack_ns, HRTIMER_MODE_ABS);
+						 slack, HRTIMER_MODE_ABS);
 	}
 	if (sleep) {
 		finish_wait(&ep->wq, &wait);
@@ -308,15 +335,19 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 __poll_t shmring_poll(struct file *file, poll_table *wait)
 {
 	struct shmring_endpoint *ep = file->private_data;
-	struct shmring_ring *ring = shmring_ring_of(ep);
+	struct shmring_ring *ring;
+	u32 events = SHMRING_EV_PEER;
 	int ready;
 
+	/* Before the look at the ring: epoll queues once, maybe before the file is bound. */
+	poll_wait(file, &ep->wq, wait);
+	ring = shmring_ring_of(ep);
 	if (!ring)
 		return EPOLLERR;
-	poll_wait(file, &ep->wq, wait);
+	if (!(ring->flags & SHMRING_CREATE_SPIN))
+		events |= shmring_data_event(ep, ring);
 	spin_lock(&ring->lock);
-	ready = shmring_ready(ep, ring, shmring_data_event(ep, ring) | SHMRING_EV_PEER, 0,
-			      !(ring->flags & SHMRING_CREATE_SPIN));
+	ready = shmring_ready(ep, ring, events, 0, true);
 	spin_unlock(&ring->lock);
 	return ready < 0 ? EPOLLERR : shmring_poll_bits(ready);
 }

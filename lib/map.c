@@ -159,8 +159,10 @@ static int shmring_start_producer(struct shmring_handle *h)
 	tx->mine = h->mine;
 	tx->peer = shmring_cursor(h, 1);
 	err = shmring_spsc_recover(tx);
-	if (err)
+	if (err < 0)
 		return err;
+	if (err)
+		h->ops->wake(h);
 	/* The first reservation goes the slow way, which knows if the peer has left. */
 	tx->limit = tx->tail;
 	h->core.max_record = h->geo.max_record;

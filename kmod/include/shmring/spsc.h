@@ -311,13 +311,14 @@ static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 
 /**
  * shmring_spsc_recover() - find the end of what earlier producers published
- * @tx: producer, with @data, @mask, @peer and @mine set
+ * @tx: producer, with @data, @mask, @peer, @mine and @fence set
  *
  * A producer may have died between the header word and its position, so the
  * records are asked, not the position: from the consumer's to the first zero word.
  * Batches that were held back end there too, and vanish.
  *
- * Return: 0, -EPROTO or -EBADMSG if what is in the ring cannot be.
+ * Return: 0; 1 if records were found that nobody was told of, and the caller has to
+ * wake the consumer; -EPROTO or -EBADMSG if what is in the ring cannot be.
  */
 static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
 {
@@ -341,7 +342,7 @@ static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
 	tx->hold_word = 0;
 	tx->records = shmring_load(&tx->mine->records);
 	shmring_store_release(&tx->mine->pos, pos);
-	return 0;
+	return shmring_spsc_armed(tx->peer, pos, tx->fence) > 0;
 }
 
 #endif /* SHMRING_SPSC_H */

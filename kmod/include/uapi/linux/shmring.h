@@ -209,7 +209,8 @@ struct shmring_ioc_attach {
  * @data_offset: out: offset of DATA
  * @data_size: out: bytes of DATA
  * @max_record: out: largest payload of a record; 0 where there are no records
- * @data_page_size: out: bytes of the pages that hold DATA (the smallest, if several)
+ * @data_page_size: out: bytes of the pages that DATA was made of (the smallest, if
+ *	several)
  * @placement: out: SHMRING_PLACE_* that was asked for DATA
  * @data_node: out: the NUMA node of DATA, -1 where it is on several
  * @cursor_node: out: the NUMA node of this endpoint's CURSOR page, -1 without one
@@ -320,9 +321,9 @@ struct shmring_ioc_wait {
  *   data_offset   DATA     data_size       producers write, all read
  *
  * Three mappings are granted, each exactly, MAP_SHARED, without PROT_EXEC:
- * CONTROL (META and all CURSOR pages, offset 0, control_size bytes) read-only;
- * the endpoint's own CURSOR page read-write; DATA read-write for producers and
- * read-only for the others. Anything else: EINVAL for a wrong range, EACCES for
+ * CONTROL (META and all CURSOR pages, offset 0, control_size bytes) read-only; one
+ * CURSOR page, read-write if it is the endpoint's own; DATA read-write for producers
+ * and read-only for the others. Anything else: EINVAL for a wrong range, EACCES for
  * a right that is not there. DATA may be mapped any number of times, so that two
  * mappings in a row make every record contiguous.
  *
