@@ -83,13 +83,16 @@ HELPER const struct shmring_cursor *endpoint_peer(const struct endpoint *e)
 
 HELPER int tx_init(struct shmring_spsc_tx *tx, const struct endpoint *e)
 {
+	int ret;
+
 	memset(tx, 0, sizeof(*tx));
 	tx->data = e->data;
 	tx->mask = e->info.data_size - 1;
 	tx->fence = !(e->info.flags & SHMRING_CREATE_SPIN);
 	tx->mine = e->cursor;
 	tx->peer = endpoint_peer(e);
-	return shmring_spsc_recover(tx);
+	ret = shmring_spsc_recover(tx);
+	return ret > 0 ? ring_kick(e->fd) : ret;
 }
 
 HELPER void rx_init(struct shmring_spsc_rx *rx, const struct endpoint *e)
