@@ -168,7 +168,9 @@ static error_t parse_backend(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp tool_argp_backend = { backend_options, parse_backend, NULL, NULL, NULL, NULL, NULL };
+const struct argp tool_argp_backend = {
+	backend_options, parse_backend, NULL, NULL, NULL, NULL, NULL
+};
 
 /* -j */
 
@@ -210,15 +212,14 @@ static const struct argp_option ring_options[] = {
 
 static void set_placement(struct argp_state *state, uint32_t placement, const char *node)
 {
+	const char *what = placement == SHMRING_PLACE_STRICT ? "--node" : "--prefer-node";
 	struct tool_args *args = state->input;
 
 	if (args->opts.placement)
 		argp_error(state, "only one of --node, --prefer-node and --interleave can be given");
 	args->opts.placement = placement;
 	if (node)
-		args->opts.node = (int32_t)tool_parse_number(state, placement == SHMRING_PLACE_STRICT ?
-							     "--node" : "--prefer-node",
-							     node, 0, INT32_MAX);
+		args->opts.node = (int32_t)tool_parse_number(state, what, node, 0, INT32_MAX);
 }
 
 static void set_pages(struct argp_state *state, uint32_t flag)

@@ -52,7 +52,8 @@ struct pc_contender {
 	void (*destroy)(struct pc_channel *c);
 	int (*join)(struct pc_channel *c, unsigned int side);
 	void (*leave)(struct pc_channel *c);
-	void (*counters)(struct pc_channel *c, unsigned int side, uint64_t *sleeps, uint64_t *kicks);
+	void (*counters)(struct pc_channel *c, unsigned int side, uint64_t *sleeps,
+			 uint64_t *kicks);
 	int (*produce)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*consume)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*client)(struct pc_channel *out, struct pc_channel *in, uint64_t first, uint64_t count,
@@ -67,6 +68,37 @@ extern const struct pc_contender pc_memfd;		/* bench_pc_shmring.c */
 extern const struct pc_contender pc_memfd_spin;
 extern const struct pc_contender pc_device;
 extern const struct pc_contender pc_device_spin;
+
+/* bench_pc_args.c: the command line */
+
+#define PC_CONTENDERS_MAX	16
+#define PC_SIZES_MAX		16
+
+/**
+ * struct pc_args - what the command line said
+ * @chosen: the contenders were named: one that cannot run is an error
+ */
+struct pc_args {
+	const struct pc_contender *who[PC_CONTENDERS_MAX];
+	unsigned int contenders;
+	const struct pc_contender *baseline;
+	size_t sizes[PC_SIZES_MAX];
+	unsigned int n_sizes;
+	size_t trip_size;
+	unsigned int rounds;
+	uint64_t target_ns;
+	size_t ring_bytes;
+	struct bench_place place;
+	bool placed;
+	bool chosen;
+	bool throughput;
+	bool round_trip;
+	bool trace;
+	bool json;
+	bool tsv;
+};
+
+void pc_parse(struct pc_args *args, int argc, char **argv);
 
 /* bench_pc_run.c: one measurement */
 
@@ -131,15 +163,26 @@ struct pc_result {
 	double calls_per_record;
 };
 
+/**
+ * struct pc_report - all that was measured
+ * @environment: where
+ * @result: groups of @contenders, one group for each mode and length
+ * @results: how many in all
+ * @contenders: how many in a group
+ * @baseline: which of a group the others are compared to
+ * @rounds: of each
+ * @ring_bytes: memory for records
+ * @skipped: array of {contender, why}
+ */
 struct pc_report {
 	json_t *environment;
-	struct pc_result *result;	/* in groups of @contenders, the baseline's index in each the same */
+	struct pc_result *result;
 	unsigned int results;
 	unsigned int contenders;
 	unsigned int baseline;
 	unsigned int rounds;
 	size_t ring_bytes;
-	json_t *skipped;		/* array of {contender, why} */
+	json_t *skipped;
 };
 
 void pc_print_text(const struct pc_report *report);

@@ -66,7 +66,8 @@ static int plain_make(const struct pc_shape *shape, struct pc_channel **out)
 	while (slots * 2 * shape->len <= shape->ring_bytes)
 		slots *= 2;
 	bytes = sizeof(*c) + slots * shape->len;
-	c = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	c = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (c == MAP_FAILED)
 		return -errno;
 	c->mask = slots - 1;

@@ -22,7 +22,8 @@ struct job {
 	uint32_t *ns;			/* round trip: shared */
 };
 
-static int work(const struct job *job, unsigned int side, uint64_t first, uint64_t count, bool timed)
+static int work(const struct job *job, unsigned int side, uint64_t first, uint64_t count,
+		bool timed)
 {
 	const struct pc_contender *who = job->run->who;
 	size_t len = job->run->shape.len;
@@ -123,7 +124,10 @@ static uint64_t two_laps(const struct pc_shape *shape)
 
 int pc_measure(struct pc_run *run)
 {
-	struct job job = { .run = run, .warm = run->round_trip ? WARM_TRIPS : two_laps(&run->shape) };
+	struct job job = {
+		.run = run,
+		.warm = run->round_trip ? WARM_TRIPS : two_laps(&run->shape),
+	};
 	struct bench_pair pair = {
 		.place = run->place, .run = both, .arg = &job, .timeout_ns = TIMEOUT_NS,
 		.traced = run->traced,
@@ -131,8 +135,8 @@ int pc_measure(struct pc_run *run)
 	size_t bytes = run->round_trip ? run->count * sizeof(*job.ns) : 4096;
 	int err;
 
-	job.ns = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
-		      -1, 0);
+	job.ns = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (job.ns == MAP_FAILED)
 		return -errno;
 	err = bench_pair_init(&pair);

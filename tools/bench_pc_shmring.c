@@ -109,8 +109,9 @@ static void ring_destroy(struct pc_channel *c)
 
 static int ring_join(struct pc_channel *c, unsigned int side)
 {
-	return shmring_attach_fd(shmring_fd(c->keeper),
-				 side ? SHMRING_ROLE_CONSUMER : SHMRING_ROLE_PRODUCER, &c->opts, &c->r);
+	uint32_t role = side ? SHMRING_ROLE_CONSUMER : SHMRING_ROLE_PRODUCER;
+
+	return shmring_attach_fd(shmring_fd(c->keeper), role, &c->opts, &c->r);
 }
 
 static void ring_leave(struct pc_channel *c)
@@ -119,7 +120,8 @@ static void ring_leave(struct pc_channel *c)
 	c->r = NULL;
 }
 
-static void ring_counters(struct pc_channel *c, unsigned int side, uint64_t *sleeps, uint64_t *kicks)
+static void ring_counters(struct pc_channel *c, unsigned int side, uint64_t *sleeps,
+			  uint64_t *kicks)
 {
 	struct shmring_stats stats = { .size = sizeof(stats) };
 

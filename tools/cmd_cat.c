@@ -105,7 +105,8 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r)
 			return tool_send_failed(r, args->name, err);
 		got = read(STDIN_FILENO, room, piece);
 		if (!got)
-			return args->no_drain ? TOOL_OK : tool_drain(&peer, args->name, args->timeout_ns);
+			return args->no_drain ? TOOL_OK :
+			       tool_drain(&peer, args->name, args->timeout_ns);
 		if (got > 0)
 			shmring_commit(r, (size_t)got);
 		else if (errno != EINTR && errno != EAGAIN)

@@ -89,6 +89,7 @@ int cmd_recv(int argc, char **argv)
 	shmring_close(r);
 	if (args.verbose)
 		tool_say(0, "received %llu records, %llu bytes",
-			 (unsigned long long)args.pump.records, (unsigned long long)args.pump.bytes);
+			 (unsigned long long)args.pump.records,
+			 (unsigned long long)args.pump.bytes);
 	return code;
 }

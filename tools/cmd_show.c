@@ -144,6 +144,7 @@ static int print(const struct show_args *args, json_t *ring)
 static int show_by_id(struct show_args *args)
 {
 	struct found f = { .wanted = args->name };
+	const char *name;
 	struct shmring *r;
 	json_t *ring;
 	int err;
@@ -157,9 +158,10 @@ static int show_by_id(struct show_args *args)
 	if (!*f.info.name)	/* nothing to attach by: what the list tells is all */
 		return print(args, tool_info_json(f.backend, &f.info));
 	args->common.opts.backend = f.backend;
-	err = shmring_attach((const char *)f.info.name, SHMRING_ROLE_OBSERVER, &args->common.opts, &r);
+	name = (const char *)f.info.name;
+	err = shmring_attach(name, SHMRING_ROLE_OBSERVER, &args->common.opts, &r);
 	if (err)
-		return tool_fail(err, "cannot look at ring '%s'", (const char *)f.info.name);
+		return tool_fail(err, "cannot look at ring '%s'", name);
 	ring = tool_ring_json(r);
 	shmring_close(r);
 	return print(args, ring);

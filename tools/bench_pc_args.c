@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench pc: the contenders there are, and the command line.
+ */
+#include "bench_pc.h"
+
+#define ROUNDS_MAX	1001
+
+enum {
+	KEY_SIZES = 0x100,
+	KEY_CPUS,
+	KEY_TIME,
+	KEY_RING,
+	KEY_TRIP_SIZE,
+	KEY_MODE,
+	KEY_BASELINE,
+	KEY_TSV,
+	KEY_QUICK,
+	KEY_NO_TRACE,
+};
+
+static const struct pc_contender *const all[] = {
+	&pc_sysv_sem, &pc_plain, &pc_memfd, &pc_memfd_spin, &pc_device, &pc_device_spin,
+};
+
+#define ALL	(sizeof(all) / sizeof(all[0]))
+
+static const struct argp_option options[] = {
+	{ NULL, 0, NULL, 0, "What to measure:", 1 },
+	{ "contenders", 'c', "LIST", 0,
+	  "Names with commas between them (default: all that can run here; 'list' shows them)", 1 },
+	{ "baseline", KEY_BASELINE, "NAME", 0, "What the others are compared to (default sysv-sem)", 1 },
+	{ "mode", KEY_MODE, "WHICH", 0, "throughput, roundtrip or both (default)", 1 },
+	{ "sizes", KEY_SIZES, "LIST", 0, "Throughput: bytes of a record (default 8,64,1024)", 1 },
+	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0, "Round trip: bytes of a record (default 64)", 1 },
+	{ "ring", KEY_RING, "BYTES", 0,
+	  "Memory for records in rings; K and M may follow (default 64K)", 1 },
+	{ NULL, 0, NULL, 0, "How:", 2 },
+	{ "rounds", 'r', "N", 0, "Rounds; in each, every contender runs once (default 9)", 2 },
+	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default 100)", 2 },
+	{ "cpus", KEY_CPUS, "A,B", 0,
+	  "Where the two processes run (default: two cores that are near to each other)", 2 },
+	{ "quick", KEY_QUICK, NULL, 0, "3 rounds of 10 ms: to see that it works", 2 },
+	{ "no-trace", KEY_NO_TRACE, NULL, 0, "Do not count system calls", 2 },
+	{ NULL, 0, NULL, 0, "How to show it:", 3 },
+	{ "json", 'j', NULL, 0, "JSON, with every round", 3 },
+	{ "tsv", KEY_TSV, NULL, 0, "Values with tabs between them, a line each", 3 },
+	{ "help", 'h', NULL, 0, "Give this help list", -1 },
+	{ "usage", TOOL_KEY_USAGE, NULL, 0, "Give a short usage message", -1 },
+	{ 0 }
+};
+
+static const struct pc_contender *find(struct argp_state *state, const char *what, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ALL; i++)
+		if (!strcmp(all[i]->name, name))
+			return all[i];
+	argp_error(state, "%s: there is no contender '%s'; --contenders list shows them", what, name);
+	return NULL;
+}
+
+static void list_contenders(void)
+{
+	size_t i;
+
+	for (i = 0; i < ALL; i++)
+		printf("%-20s %s\n", all[i]->name, all[i]->what);
+	exit(tool_flush_stdout(TOOL_OK));
+}
+
+static void parse_contenders(struct argp_state *state, char *list)
+{
+	struct pc_args *args = state->input;
+	const struct pc_contender *who;
+	char *name, *rest = list;
+	unsigned int i;
+
+	if (!strcmp(list, "list"))
+		list_contenders();
+	args->contenders = 0;
+	args->chosen = true;
+	while ((name = strsep(&rest, ","))) {
+		who = find(state, "--contenders", name);
+		for (i = 0; i < args->contenders; i++)
+			if (args->who[i] == who)
+				argp_error(state, "--contenders: '%s' is named twice", name);
+		args->who[args->contenders++] = who;
+	}
+}
+
+static void parse_sizes(struct argp_state *state, char *list)
+{
+	struct pc_args *args = state->input;
+	char *size, *rest = list;
+
+	args->n_sizes = 0;
+	while ((size = strsep(&rest, ","))) {
+		if (args->n_sizes == PC_SIZES_MAX)
+			argp_error(state, "--sizes: more than %d", PC_SIZES_MAX);
+		args->sizes[args->n_sizes++] = tool_parse_size(state, "--sizes", size, 8, PC_LEN_MAX);
+	}
+}
+
+static void parse_mode(struct argp_state *state, const char *mode)
+{
+	struct pc_args *args = state->input;
+
+	args->throughput = !strcmp(mode, "throughput") || !strcmp(mode, "both");
+	args->round_trip = !strcmp(mode, "roundtrip") || !strcmp(mode, "both");
+	if (!args->throughput && !args->round_trip)
+		argp_error(state, "--mode: '%s' is not throughput, roundtrip or both", mode);
+}
+
+static void check(struct argp_state *state)
+{
+	const struct pc_args *args = state->input;
+	size_t most = args->round_trip ? args->trip_size : 0;
+	unsigned int i;
+
+	if (args->json && args->tsv)
+		argp_error(state, "--json and --tsv exclude each other");
+	for (i = 0; args->throughput && i < args->n_sizes; i++)
+		if (args->sizes[i] > most)
+			most = args->sizes[i];
+	if (args->ring_bytes & (args->ring_bytes - 1))
+		argp_error(state, "--ring: %zu is not a power of two", args->ring_bytes);
+	if (args->ring_bytes < 4 * most)
+		argp_error(state, "--ring: %zu bytes are not enough for 4 records of %zu", args->ring_bytes,
+			   most);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct pc_args *args = state->input;
+
+	switch (key) {
+	case 'c':
+		parse_contenders(state, arg);
+		return 0;
+	case KEY_BASELINE:
+		args->baseline = find(state, "--baseline", arg);
+		return 0;
+	case KEY_MODE:
+		parse_mode(state, arg);
+		return 0;
+	case KEY_SIZES:
+		parse_sizes(state, arg);
+		return 0;
+	case KEY_TRIP_SIZE:
+		args->trip_size = tool_parse_size(state, "--trip-size", arg, 8, PC_LEN_MAX);
+		return 0;
+	case KEY_RING:
+		args->ring_bytes = tool_parse_size(state, "--ring", arg, 4096, 64 << 20);
+		return 0;
+	case 'r':
+		args->rounds = (unsigned int)tool_parse_number(state, "--rounds", arg, 1, ROUNDS_MAX);
+		return 0;
+	case KEY_TIME:
+		args->target_ns = tool_parse_number(state, "--time", arg, 1, 60000) * 1000000;
+		return 0;
+	case KEY_CPUS:
+		if (bench_place_parse(&args->place, arg))
+			argp_error(state, "--cpus: '%s' is not two usable CPUs such as 0,1", arg);
+		args->placed = true;
+		return 0;
+	case KEY_QUICK:
+		args->rounds = 3;
+		args->target_ns = 10000000;
+		return 0;
+	case KEY_NO_TRACE:
+		args->trace = false;
+		return 0;
+	case 'j':
+		args->json = true;
+		return 0;
+	case KEY_TSV:
+		args->tsv = true;
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case TOOL_KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is one argument too many", arg);
+		return 0;
+	case ARGP_KEY_END:
+		check(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void pc_parse(struct pc_args *args, int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, "",
+		"Pass records from one process to another, each on a CPU of its own, in several ways, and "
+		"compare them."
+		"\v"
+		"Every record carries its number and a pattern, is copied in, copied out and checked in "
+		"full; a wrong one ends the benchmark with exit status 6. Figures are medians of "
+		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
+		"this moment.",
+		NULL, NULL, NULL
+	};
+
+	*args = (struct pc_args){
+		.baseline = &pc_sysv_sem, .sizes = { 8, 64, 1024 }, .n_sizes = 3, .trip_size = 64,
+		.rounds = 9, .target_ns = 100000000, .ring_bytes = 65536, .throughput = true,
+		.round_trip = true, .trace = true, .contenders = ALL,
+	};
+	memcpy(args->who, all, sizeof(all));
+	tool_parse(&argp, "shmring bench pc", argc, argv, args);
+}
