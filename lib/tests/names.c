@@ -117,6 +117,23 @@ static void open_makes_or_joins(void)
 	shmring_close(p);
 }
 
+/* Whoever is in a ring finds it under its name. */
+static void name_leads_here(struct shmring *r)
+{
+	struct shmring_ioc_info mine = { .size = sizeof(mine) }, its = { .size = sizeof(its) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *b;
+	int err = shmring_attach(name, OBS, &o, &b);
+
+	CHECK_EQ(err, 0);
+	if (err)
+		return;
+	CHECK_EQ(shmring_info(r, &mine), 0);
+	CHECK_EQ(shmring_info(b, &its), 0);
+	CHECK(mine.ring_id == its.ring_id);
+	shmring_close(b);
+}
+
 /* Many processes open and leave one name: each gets a working ring or EBUSY. */
 static void open_race(void)
 {
@@ -129,7 +146,7 @@ static void open_race(void)
 		pid[k] = test_fork();
 		if (pid[k])
 			continue;
-		for (n = 0; n < 300; n++) {
+		for (n = 0; n < 1000; n++) {
 			struct shmring *r;
 			int err = shmring_open(name, k & 1 ? PROD : CONS, &o, &r);
 
@@ -138,7 +155,11 @@ static void open_race(void)
 			CHECK_EQ(err, 0);
 			if (err)
 				break;
+			if (n % 3 == 0)
+				name_leads_here(r);
 			shmring_close(r);
+			if (test_bad)
+				break;
 		}
 		test_exit();
 	}

@@ -288,6 +288,70 @@ static void full_and_empty_never_spinning(void)
 	stream(4096, 2000, 50000, SHMRING_SPIN_NEVER);
 }
 
+static void pin(int nth)
+{
+	cpu_set_t all, one;
+	int cpu;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &all) && !nth--) {
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			sched_setaffinity(0, sizeof(one), &one);
+			return;
+		}
+	}
+}
+
+/*
+ * Records that arrive just while the consumer goes to sleep: the sender, on a CPU of
+ * its own, waits for the last one to be taken and then some hundred ns, never twice
+ * the same.
+ */
+static void send_while_the_consumer_falls_asleep(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	const uint64_t rounds = 200000;
+	uint64_t n, in, rnd = 23;
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	cpu_set_t before;
+	struct shmring *p;
+	unsigned int wait;
+	pid_t pid;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	if (CPU_COUNT(&before) < 2)
+		SKIP("needs two CPUs");
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *c;
+
+		pin(1);
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+		for (n = 0; n < rounds && !test_bad; n++)
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+		shmring_close(c);
+		test_exit();
+	}
+	pin(0);
+	for (n = 0; n < rounds; n++) {
+		CHECK_EQ(shmring_send(p, &n, 8, SHMRING_FOREVER), 0);
+		do
+			shmring_get_stats(p, 1, &stats);
+		while (stats.records <= n && stats.state != SHMRING_SLOT_DEAD);
+		for (wait = test_random(&rnd) % 256; wait; wait--)
+			__asm__ __volatile__("" ::: "memory");
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	printf("# slept %llu times of %llu\n", (unsigned long long)stats.sleeps,
+	       (unsigned long long)rounds);
+	sched_setaffinity(0, sizeof(before), &before);
+	shmring_close(p);
+}
+
 static void wait_both_ways(void)
 {
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
@@ -355,6 +419,7 @@ static void no_page_fault_after_attach(void)
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 	SKIP("the sanitizer's own memory faults");
 #endif
+	o.flags = SHMRING_CREATE_SMALL;		/* the most faults there could be */
 	NEED(!test_pair(&o, &p, &c));
 	for (n = 0; n < 8; n++) {	/* buffers and code */
 		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
@@ -389,6 +454,7 @@ int main(void)
 	RUN(signal_interrupts_also_with_restart);
 	RUN(ping_pong_never_spinning);
 	RUN(full_and_empty_never_spinning);
+	RUN(send_while_the_consumer_falls_asleep);
 	RUN(wait_both_ways);
 	RUN(idle_receiver_uses_no_cpu);
 	RUN(no_page_fault_after_attach);
