@@ -114,7 +114,7 @@ ksft() {
 	if [ ! -e "$src" ]; then
 		known "$p"
 		download "$tmp" "$p"
-		dpkg-deb --fsys-tarfile "$tmp"/*.deb | tar -xO "./$src" >"$tmp/src.tar.xz"
+		dpkg-deb --fsys-tarfile "$tmp"/*.deb | tar -xO ".$src" >"$tmp/src.tar.xz"
 		src=$tmp/src.tar.xz
 	fi
 	xz -dc -T0 "$src" | tar -x -C "$tmp" "${want[@]}"
