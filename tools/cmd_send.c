@@ -307,7 +307,7 @@ int cmd_send(int argc, char **argv)
 		"Leaves when the receiver has taken everything. A ring that is kept (by `shmring create`) "
 		"and that its last receiver has left takes nothing until the next receiver comes; send "
 		"waits for it. Exit status 3: the receiver died; 5: it "
-		"closed too early; 4: --timeout passed.",
+		"closed and left something unread; 4: --timeout passed.",
 		children, NULL, NULL
 	};
 	struct send_args args = { .timeout_ns = UINT64_MAX, .delimiter = '\n' };

@@ -98,40 +98,49 @@ int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t ti
 	return -EINTR;
 }
 
-/* How the peer left, or 0 if it has not. */
-static int left_how(struct tool_peer *peer)
+/*
+ * How the receiver left: -EOWNERDEAD; -EPIPE if it left something unread; 0 if it is
+ * there, or took all there was and left in order. That is no error until there is
+ * more: whether there is, only the input can tell, and the next receiver may come.
+ */
+static int left_how(struct tool_peer *peer, bool *there)
 {
+	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct shmring_stats stats = { .size = sizeof(stats) };
 
+	*there = false;
 	if (tool_peer_stale(peer) || shmring_get_stats(peer->r, peer->slot, &stats))
 		return 0;
 	if (stats.state == SHMRING_SLOT_DEAD)
 		return -EOWNERDEAD;
-	return stats.state == SHMRING_SLOT_CLOSED ? -EPIPE : 0;
+	*there = stats.state != SHMRING_SLOT_CLOSED;
+	if (*there || shmring_info(peer->r, &info) || info.produced == info.consumed)
+		return 0;
+	return -EPIPE;
 }
 
 /*
  * Waits until @fd can be read, which is 0; -EPIPE or -EOWNERDEAD: the receiver left
- * meanwhile; -EINTR: a signal asked for the end.
+ * what it should have read; -EINTR: a signal asked for the end.
  */
 int tool_wait_input(struct tool_peer *peer, int fd)
 {
 	struct pollfd pfd[2] = { { .fd = fd, .events = POLLIN }, { .fd = -1 } };
+	bool there;
 	int err;
 
 	/* The device tells of an end by POLLHUP, and POLLIN would be of space. */
 	if (shmring_backend(peer->r) == SHMRING_BACKEND_MEMFD)
 		pfd[1].events = POLLIN;
-
 	/* A descriptor that cannot be polled is always ready. */
 	while (!poll(pfd, 1, 0)) {
 		if (tool_stopped)
 			return -EINTR;
-		err = left_how(peer);
+		err = left_how(peer, &there);
 		if (err)
 			return err;
 		/* Rings on which nobody sleeps have nothing to poll: the next record tells. */
-		pfd[1].fd = tool_peer_stale(peer) ? -1 : shmring_pollfd(peer->r);
+		pfd[1].fd = there ? shmring_pollfd(peer->r) : -1;
 		if (pfd[1].fd < 0 || shmring_arm(peer->r, SHMRING_EV_PEER) <= 0)
 			poll(pfd, 2, -1);
 	}

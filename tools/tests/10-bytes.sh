@@ -111,6 +111,19 @@ exec 3> "$T/fifo"
 echo now >&3
 until_true has_written "$ring" 1
 is "$(sr recv "$ring" --count 1)" now "a lone line is sent at once"
+until_true endpoint_is "$ring" 1 closed
+echo again >&3
+exec 3>&-
+reap $sender
+is $status 5 "a receiver that leaves too early"
+xsr send "$ring" < "$T/fifo" &
+sender=$!
+background $sender
+exec 3> "$T/fifo"
+echo now >&3
+until_true has_written "$ring" 1
+is "$(sr recv "$ring" --count 1)" now "a lone line is sent at once, again"
+until_true endpoint_is "$ring" 1 closed
 exec 3>&-
 reap $sender
 is $status 0 "a receiver that took all there was and left is no error"
