@@ -33,8 +33,8 @@ help:
 	@echo '  selftests       - the test programs'
 	@echo ''
 	@echo 'Seeing:'
-	@echo '  demo            - a tour in two parts: without the module here, then with'
-	@echo '                    it in a guest with two NUMA nodes'
+	@echo '  demo            - a tour in two parts: the module in a guest with two NUMA'
+	@echo '                    nodes, then the module-free backend here, measured'
 	@echo '  bench           - producer and consumer, measured here and now'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
@@ -42,6 +42,8 @@ help:
 	@echo '  check-fast      - library and tools on the module-free backend, no guest'
 	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
 	@echo '  lint            - checkpatch, sparse, W=1, clang, shellcheck, codespell'
+	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
+	@echo '                    lockdep and kmemleak, and with KCSAN: about an hour'
 	@echo '  vm-shell        - a shell in the guest'
 	@echo ''
 	@echo 'Installing and cleaning:'
@@ -108,6 +110,14 @@ check-vm: $(check_needs_vm)
 check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
 	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm
 
+# Slow kernels, so each program may take its time.
+check-debug: $(check_needs_vm) deps-debug-kernel
+	$(Q)$(top)/selftests/vm/debug-kernel debug
+	$(Q)$(top)/selftests/vm/debug-kernel kcsan
+	$(Q)$(top)/selftests/vm/run-vm --kernel 6.1-debug --append kmemleak=on \
+		--timeout 3600 --program-timeout 1200
+	$(Q)$(top)/selftests/vm/run-vm --kernel 6.1-kcsan --timeout 3600 --program-timeout 1200
+
 vm-shell: lib tools deps-kernel deps-vm kernel-$(KERNEL)
 	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --shell
 
@@ -119,9 +129,9 @@ put = $(INSTALL) -D -m 644 $(1) $(DESTDIR)$(2)
 install: lib tools
 	$(call sub,lib) install
 	$(call sub,tools) install
-	$(Q)$(call put,$(top)/dist/60-shmring.rules,$(SYSCONFDIR)/udev/rules.d/60-shmring.rules)
-	$(Q)$(call put,$(top)/dist/sysusers.conf,$(SYSCONFDIR)/sysusers.d/shmring.conf)
-	$(Q)$(call put,$(top)/dist/modules-load.conf,$(SYSCONFDIR)/modules-load.d/shmring.conf)
+	$(Q)$(call put,$(top)/kmod/dist/60-shmring.rules,$(SYSCONFDIR)/udev/rules.d/60-shmring.rules)
+	$(Q)$(call put,$(top)/kmod/dist/sysusers.conf,$(SYSCONFDIR)/sysusers.d/shmring.conf)
+	$(Q)$(call put,$(top)/kmod/dist/modules-load.conf,$(SYSCONFDIR)/modules-load.d/shmring.conf)
 	$(Q)for page in $(top)/Documentation/man/*.[1-9]; do \
 		[ ! -e "$$page" ] || $(call put,$$page,$(PREFIX)/share/man/man$${page##*.}/$${page##*/}) || exit 1; \
 	done
@@ -134,4 +144,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench \
-	lint check check-fast check-vm vm-shell install clean distclean
+	lint check check-fast check-vm check-debug vm-shell install clean distclean

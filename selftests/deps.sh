@@ -31,6 +31,12 @@ vm        cmd:cpio                    cpio
 vm        file:/bin/busybox           busybox-static
 vm        cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
 vm        file:/usr/i686-linux-gnu/lib/libc.a libc6-dev-i386-cross
+debug-kernel cmd:flex                 flex
+debug-kernel cmd:bison                bison
+debug-kernel cmd:bc                   bc
+debug-kernel header:gelf.h            libelf-dev
+debug-kernel header:openssl/sha.h     libssl-dev
+debug-kernel file:/usr/src/linux-source-6.1.tar.xz linux-source-6.1
 lint      cmd:perl                    perl
 lint      cmd:sparse                  sparse
 lint      cmd:shellcheck              shellcheck

@@ -54,11 +54,10 @@ unevictable() {
 	grep -E '^(Mlocked|Unevictable):' /proc/meminfo
 }
 
-load() {
-	insmod /shmring.ko || return 1
-	# As the udev rule does.
-	chgrp shmring /dev/shmring && chmod 660 /dev/shmring
-}
+# As the udev rule does.
+device_rights() { chgrp shmring /dev/shmring && chmod 660 /dev/shmring; }
+
+load() { insmod /shmring.ko && device_rights; }
 
 unused() {
 	cat /sys/module/shmring/refcnt
@@ -78,6 +77,17 @@ nothing_left() {
 		! grep shmring /proc/slabinfo /proc/filesystems /proc/modules
 }
 
+# On kernels that look for leaks: what is unreferenced now and was not before. An object
+# is suspected from its sixth second on.
+kmemleak=/sys/kernel/debug/kmemleak
+no_leak() {
+	sleep 6
+	echo scan >"$kmemleak"
+	echo scan >"$kmemleak"
+	cat "$kmemleak"
+	[ -z "$(cat "$kmemleak")" ]
+}
+
 # O (out of tree) and E (not signed) are what our own module always sets.
 taint() {
 	cat /proc/sys/kernel/tainted
@@ -86,6 +96,7 @@ taint() {
 
 before() {
 	unevictable >/tmp/.before
+	[ ! -e "$kmemleak" ] || { echo scan >"$kmemleak"; echo clear >"$kmemleak"; }
 	[ "$MODULE" = 1 ] || return 0
 	load || { begin module; not_ok "insmod"; end module; exit 1; }
 }
@@ -104,6 +115,7 @@ after() {
 		check "rmmod leaves nothing behind" nothing_left
 		check "locked and unevictable memory is back where it was" same_memory
 	fi
+	[ ! -e "$kmemleak" ] || check "kmemleak finds nothing" no_leak
 	check "the kernel is not tainted" taint
 	end module
 }
@@ -119,6 +131,7 @@ program() {
 	timeout -s KILL "$PROGRAM_TIMEOUT" sh -c "cd ${2%/*} && exec $run" \
 		</dev/null 2>/tmp/.stderr
 	rc=$?
+	[ ! -e /dev/shmring ] || device_rights	# a test may have loaded the module anew
 	echo
 	sed 's/^/# stderr: /' /tmp/.stderr
 	echo "@end $1 $rc"
@@ -137,6 +150,7 @@ programs() {
 case $MODE in
 tests)
 	before
+	export SHMRING_KO=/shmring.ko
 	programs shmring
 	SHMRING_TEST_BACKEND=device
 	SHMRING=/usr/bin/shmring
