@@ -129,6 +129,25 @@ bool shmring_held(int fd)
 			      &from, &to);
 }
 
+/*
+ * A consumer that left a position which cannot be must not spoil the ring for its
+ * successor: what is there counts as read. Under the guard. (A producer's successor
+ * does not believe its predecessor's position anyway.)
+ */
+void shmring_pos_repair(struct shmring_handle *h)
+{
+	uint64_t head, tail;
+
+	if (!shmring_is_consumer(h))
+		return;
+	head = shmring_load(&h->mine->pos);
+	/* pairs with the store-release in shmring_spsc_publish() */
+	tail = shmring_load_acquire(&shmring_cursor(h, 0)->pos);
+	if ((head & (SHMRING_REC_ALIGN - 1)) ||
+	    shmring_spsc_used(tail, head, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
+		shmring_store(&h->mine->pos, tail);
+}
+
 /* The endpoint's slot becomes live. Under the guard, with the slot's lock held. */
 void shmring_slot_begin(struct shmring_handle *h)
 {

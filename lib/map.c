@@ -176,12 +176,8 @@ static int shmring_start_consumer(struct shmring_handle *h)
 	uint64_t end = shmring_load_acquire(&shmring_cursor(h, 0)->pos);
 	uint64_t pos = shmring_load(&h->mine->pos);
 
-	/*
-	 * A consumer may be ahead of a producer that died between a header word and
-	 * its position, but never by more than what fits.
-	 */
 	if ((pos & (SHMRING_REC_ALIGN - 1)) ||
-	    (end - pos > h->geo.data_size && pos - end > h->geo.data_size))
+	    shmring_spsc_used(end, pos, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
 		return -EPROTO;
 	rx->data = h->data;
 	rx->mask = h->geo.data_size - 1;

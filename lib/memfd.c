@@ -234,8 +234,10 @@ static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *op
 	if (!err && h->mine)
 		err = shmring_place(h->mine, h->geo.cursor_stride, opts->cursor_placement,
 				    opts->cursor_node);
-	if (!err)
-		err = shmring_start(h);
+	if (err)
+		return err;
+	shmring_pos_repair(h);
+	err = shmring_start(h);
 	if (!err && h->mine)
 		shmring_slot_begin(h);
 	return err;

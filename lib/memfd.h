@@ -57,6 +57,7 @@ bool shmring_slot_locked(int fd, unsigned int slot);
 int shmring_observer_lock(int fd);
 unsigned int shmring_observers(int fd);
 bool shmring_held(int fd);
+void shmring_pos_repair(struct shmring_handle *h);
 void shmring_slot_begin(struct shmring_handle *h);
 void shmring_slot_end(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot);

@@ -134,13 +134,12 @@ static long shmring_check_in(struct shmring_handle *h, const void **payload)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 	/* pairs with the store-release in shmring_spsc_publish() */
-	uint64_t ahead = shmring_load_acquire(&rx->peer->pos) - rx->head;
+	uint64_t end = shmring_load_acquire(&rx->peer->pos);
 	long len = shmring_look_in(h, payload);
 
-	if (len != -EAGAIN || !ahead)
+	if (len != -EAGAIN)
 		return len;
-	/* Behind: it died, or was stopped, between a header word and its position. */
-	return -ahead <= h->geo.data_size ? -EAGAIN : -EPROTO;
+	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : -EAGAIN;
 }
 
 /* The ring ran dry: let the producer get ahead if it seems to be busy. */

@@ -226,6 +226,33 @@ static void a_survivor_gets_a_new_producer(void)
 	shmring_close(c);
 }
 
+/*
+ * A record that its producer published but lived not to tell of: the next producer finds
+ * it where the consumer will look.
+ */
+static void a_new_producer_finds_what_the_old_one_left(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	uint64_t in = 0, n = 5;
+	void *out;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+	memset(out, 7, 8);
+	((uint32_t *)out)[2] = 0;
+	shmring_store_release((uint32_t *)out - 2, SHMRING_REC_READY | 8);
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+	CHECK(in == 0x0707070707070707ull);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+	CHECK_EQ(in, 5);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void a_survivor_gets_a_new_consumer(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -455,6 +482,7 @@ int main(void)
 	RUN(orderly_ends);
 	RUN(close_wakes_a_sleeper);
 	RUN(a_survivor_gets_a_new_producer);
+	RUN(a_new_producer_finds_what_the_old_one_left);
 	RUN(a_survivor_gets_a_new_consumer);
 	RUN(producers_killed_at_random);
 	RUN(consumers_killed_at_random);

@@ -127,6 +127,12 @@ static inline struct shmring_opts test_opts(uint64_t data_size, int64_t spin_ns)
 	return o;
 }
 
+/* How often: a tenth where each sleep is a device's in an emulated machine. */
+static inline uint64_t test_rounds(uint64_t rounds)
+{
+	return test_backend() == SHMRING_BACKEND_DEVICE ? rounds / 10 : rounds;
+}
+
 /* An unnamed ring with both ends in this process. */
 static inline int test_pair(struct shmring_opts *o, struct shmring **p, struct shmring **c)
 {

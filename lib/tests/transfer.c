@@ -249,7 +249,7 @@ static void ping_pong_never_spinning(void)
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
 	struct shmring *there, *back;
 	struct shmring_stats stats = { .size = sizeof(stats) };
-	const uint64_t rounds = 100000;
+	const uint64_t rounds = test_rounds(100000);
 	uint64_t n, in;
 	pid_t pid;
 
@@ -313,7 +313,7 @@ static void pin(int nth)
 static void send_while_the_consumer_falls_asleep(void)
 {
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
-	const uint64_t rounds = 200000;
+	const uint64_t rounds = test_rounds(200000);
 	uint64_t n, in, rnd = 23;
 	struct shmring_stats stats = { .size = sizeof(stats) };
 	cpu_set_t before;
