@@ -148,18 +148,4 @@ TEST_F(module, not_held_by_spliced_pages)
 	close(p[1]);
 }
 
-/* "Never used again until reboot": a reload is no reboot. */
-TEST_F(module, identities_go_on)
-{
-	struct shmring_ioc_create arg = create_args(SPSC, PRODUCER, page_size());
-	__u64 before;
-
-	NEED_FILE();
-	close(ring_create_with(&arg));
-	before = arg.ring_id;
-	expect_free(_metadata, self);
-	close(ring_create_with(&arg));
-	EXPECT_LT(before, arg.ring_id);
-}
-
 TEST_HARNESS_MAIN

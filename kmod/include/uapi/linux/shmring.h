@@ -137,7 +137,7 @@
  * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
  * @cursor_node: its NUMA node, or -1
  * @resv: zero
- * @ring_id: out: the ring's identity, never used again until reboot
+ * @ring_id: out: the ring's identity, not used again while the module is loaded
  * @name: empty (starts with NUL), or letters, digits and "._-", not starting
  *	with a dot; unique within the caller's IPC namespace
  *
