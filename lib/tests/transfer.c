@@ -43,6 +43,7 @@ static void stream(uint64_t data_size, size_t max, uint64_t count, int64_t spin)
 	long len = 0;
 	pid_t pid;
 
+	count = test_rounds(count);
 	NEED(!shmring_create(NULL, CONS, &o, &c));
 	pid = test_fork();
 	if (!pid)
