@@ -27,7 +27,12 @@ FIXTURE_VARIANT_ADD(pinned, consumer_preferred) { CONSUMER, SHMRING_PLACE_PREFER
 FIXTURE_SETUP(pinned)
 {
 	int fd = ring_create(SPSC, OBSERVER, 4096, NULL);
+	cpu_set_t set;
 
+	/* On node 0, where the page is: its node is no reason to replace it. */
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(set), &set));
 	ASSERT_EQ(0, endpoint_map(&self->observer, fd));
 	ASSERT_EQ(0, pipe(self->source));
 	self->u.fd = -1;
