@@ -99,7 +99,7 @@ struct shmring_place {
  */
 struct shmring_ring {
 	refcount_t refs;
-	spinlock_t lock;
+	spinlock_t lock;		/* innermost */
 	struct list_head endpoints;
 	u32 observers;
 	u32 slots_live;
@@ -144,7 +144,7 @@ struct shmring_ring {
  */
 struct shmring_endpoint {
 	struct shmring_ring *ring;
-	struct mutex bind_lock;
+	struct mutex bind_lock;		/* outermost */
 	struct list_head link;
 	wait_queue_head_t wq;
 	struct eventfd_ctx *eventfd[SHMRING_EVENTS];
@@ -153,9 +153,10 @@ struct shmring_endpoint {
 	u32 rights;
 };
 
-/* The ring of a file, or NULL while it is unbound. Pairs with shmring_bind(). */
+/* The ring of a file, or NULL while it is unbound. */
 static inline struct shmring_ring *shmring_ring_of(const struct shmring_endpoint *ep)
 {
+	/* pairs with the store-release in shmring_bind() */
 	return smp_load_acquire(&ep->ring);
 }
 

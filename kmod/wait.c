@@ -128,6 +128,7 @@ static void shmring_arm(const struct shmring_endpoint *ep, struct shmring_ring *
 	if (READ_ONCE(cursor->armed) != SHMRING_ARMED_YES ||
 	    (s64)(at - READ_ONCE(cursor->wake_at)) < 0)
 		WRITE_ONCE(cursor->wake_at, at);
+	/* wake_at first: pairs with the load-acquire in shmring_spsc_armed() */
 	smp_store_release(&cursor->armed, SHMRING_ARMED_YES);
 	smp_mb();	/* pairs with the fence in shmring_spsc_armed() */
 }
@@ -239,6 +240,7 @@ int shmring_kick(struct shmring_endpoint *ep)
 static void shmring_disarm(struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
 	spin_lock(&ring->lock);
+	/* Who queues, queues before arming under this lock: seen here, or arms after. */
 	if (!waitqueue_active(&ep->wq) && !ep->eventfd[ilog2(SHMRING_EV_IN)] &&
 	    !ep->eventfd[ilog2(SHMRING_EV_OUT)])
 		WRITE_ONCE(ring->cursor[ep->slot]->armed, SHMRING_ARMED_NO);

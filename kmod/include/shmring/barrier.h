@@ -17,9 +17,9 @@
 
 #define shmring_load(p)			READ_ONCE(*(p))
 #define shmring_store(p, v)		WRITE_ONCE(*(p), (v))
-#define shmring_load_acquire(p)		smp_load_acquire(p)
-#define shmring_store_release(p, v)	smp_store_release(p, v)
-#define shmring_fence()			smp_mb()
+#define shmring_load_acquire(p)		smp_load_acquire(p)	/* partner: at each use */
+#define shmring_store_release(p, v)	smp_store_release(p, v)	/* partner: at each use */
+#define shmring_fence()			smp_mb()		/* partner: at each use */
 #define shmring_pause()			cpu_relax()
 #define shmring_likely(x)		likely(x)
 #define shmring_unlikely(x)		unlikely(x)
