@@ -28,14 +28,16 @@ static int choose(struct pc_args *args, struct pc_report *report)
 
 	for (i = 0; i < args->contenders; i++) {
 		why = obstacle(args, args->who[i]);
-		if (!why)
+		if (!why) {
 			args->who[n++] = args->who[i];
-		else if (args->chosen)
-			return tool_say(TOOL_ERROR, "%s cannot run here: %s", args->who[i]->name, why);
-		else
-			json_array_append_new(report->skipped,
-					      json_pack("{s:s, s:s}", "contender", args->who[i]->name,
-							"why", why));
+			continue;
+		}
+		if (args->chosen)
+			return tool_say(TOOL_ERROR, "%s cannot run here: %s", args->who[i]->name,
+					why);
+		json_array_append_new(report->skipped,
+				      json_pack("{s:s, s:s}", "contender", args->who[i]->name,
+						"why", why));
 	}
 	if (!n)
 		return tool_say(TOOL_ERROR, "no contender can run here");
@@ -61,9 +63,11 @@ static int failed(const struct pc_run *run, int err, struct bench_progress *prog
 		return tool_say(TOOL_ERROR, "a process of %s crashed or was killed (%s, %zu bytes)",
 				run->who->name, what, run->shape.len);
 	case -ETIMEDOUT:
-		return tool_say(TOOL_ERROR, "%s hangs (%s, %zu bytes)", run->who->name, what, run->shape.len);
+		return tool_say(TOOL_ERROR, "%s hangs (%s, %zu bytes)", run->who->name, what,
+				run->shape.len);
 	default:
-		return tool_fail(err, "%s failed (%s, %zu bytes)", run->who->name, what, run->shape.len);
+		return tool_fail(err, "%s failed (%s, %zu bytes)", run->who->name, what,
+				 run->shape.len);
 	}
 }
 

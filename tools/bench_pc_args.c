@@ -29,7 +29,8 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What to measure:", 1 },
 	{ "contenders", 'c', "LIST", 0,
 	  "Names with commas between them (default: all that can run here; 'list' shows them)", 1 },
-	{ "baseline", KEY_BASELINE, "NAME", 0, "What the others are compared to (default sysv-sem)", 1 },
+	{ "baseline", KEY_BASELINE, "NAME", 0,
+	  "What the others are compared to (default sysv-sem)", 1 },
 	{ "mode", KEY_MODE, "WHICH", 0, "throughput, roundtrip or both (default)", 1 },
 	{ "sizes", KEY_SIZES, "LIST", 0, "Throughput: bytes of a record (default 8,64,1024)", 1 },
 	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0, "Round trip: bytes of a record (default 64)", 1 },
@@ -57,7 +58,8 @@ static const struct pc_contender *find(struct argp_state *state, const char *wha
 	for (i = 0; i < ALL; i++)
 		if (!strcmp(all[i]->name, name))
 			return all[i];
-	argp_error(state, "%s: there is no contender '%s'; --contenders list shows them", what, name);
+	argp_error(state, "%s: there is no contender '%s'; --contenders list shows them", what,
+		   name);
 	return NULL;
 }
 
@@ -99,7 +101,8 @@ static void parse_sizes(struct argp_state *state, char *list)
 	while ((size = strsep(&rest, ","))) {
 		if (args->n_sizes == PC_SIZES_MAX)
 			argp_error(state, "--sizes: more than %d", PC_SIZES_MAX);
-		args->sizes[args->n_sizes++] = tool_parse_size(state, "--sizes", size, 8, PC_LEN_MAX);
+		args->sizes[args->n_sizes++] =
+			tool_parse_size(state, "--sizes", size, 8, PC_LEN_MAX);
 	}
 }
 
@@ -127,8 +130,8 @@ static void check(struct argp_state *state)
 	if (args->ring_bytes & (args->ring_bytes - 1))
 		argp_error(state, "--ring: %zu is not a power of two", args->ring_bytes);
 	if (args->ring_bytes < 4 * most)
-		argp_error(state, "--ring: %zu bytes are not enough for 4 records of %zu", args->ring_bytes,
-			   most);
+		argp_error(state, "--ring: %zu bytes are not enough for 4 records of %zu",
+			   args->ring_bytes, most);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -155,7 +158,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->ring_bytes = tool_parse_size(state, "--ring", arg, 4096, 64 << 20);
 		return 0;
 	case 'r':
-		args->rounds = (unsigned int)tool_parse_number(state, "--rounds", arg, 1, ROUNDS_MAX);
+		args->rounds = (unsigned int)tool_parse_number(state, "--rounds", arg, 1,
+							       ROUNDS_MAX);
 		return 0;
 	case KEY_TIME:
 		args->target_ns = tool_parse_number(state, "--time", arg, 1, 60000) * 1000000;

@@ -8,16 +8,16 @@
  */
 #include "bench_pc.h"
 
-#define LINE	__attribute__((aligned(128)))
+#define LINE	_Alignas(128)
 
 struct pc_channel {
-	uint64_t tail LINE;		/* the producer's, shared */
-	uint64_t seen_head LINE;	/* the producer's own */
-	uint64_t head LINE;		/* the consumer's, shared */
-	uint64_t seen_tail LINE;	/* the consumer's own */
-	uint64_t mask LINE;
+	LINE uint64_t tail;		/* the producer's, shared */
+	LINE uint64_t seen_head;	/* the producer's own */
+	LINE uint64_t head;		/* the consumer's, shared */
+	LINE uint64_t seen_tail;	/* the consumer's own */
+	LINE uint64_t mask;
 	size_t bytes;			/* of the whole mapping */
-	char slot[] LINE;
+	LINE char slot[];
 };
 
 static inline int plain_send(struct pc_channel *c, const void *buf, size_t len)

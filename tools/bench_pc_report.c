@@ -37,8 +37,8 @@ static void print_ratio(const struct pc_report *report, unsigned int i, const st
 	if (i % report->contenders == report->baseline)
 		printf("  %7s %17s %6s", "1", "", "");
 	else
-		printf("  %7.2f  (%6.2f..%6.2f) %3u/%-2u", s->ratio.median, s->ratio.min, s->ratio.max,
-		       s->ratio.ahead, report->rounds);
+		printf("  %7.2f  (%6.2f..%6.2f) %3u/%-2u", s->ratio.median, s->ratio.min,
+		       s->ratio.max, s->ratio.ahead, report->rounds);
 }
 
 static void print_calls(const struct pc_result *r)
@@ -67,9 +67,10 @@ static void print_group_title(const struct pc_report *report, unsigned int i)
 		printf("\nRound trip of %zu-byte records, ns; %u rounds, interleaved\n", r->len,
 		       report->rounds);
 	else
-		printf("\nThroughput of %zu-byte records, million a second; %u rounds, interleaved\n", r->len,
-		       report->rounds);
-	printf("%-20s %8s %8s %8s %7s", "contender", r->round_trip ? "p50" : "median", "min", "max", "MAD");
+		printf("\nThroughput of %zu-byte records, million a second; %u rounds, interleaved\n",
+		       r->len, report->rounds);
+	printf("%-20s %8s %8s %8s %7s", "contender", r->round_trip ? "p50" : "median", "min", "max",
+	       "MAD");
 	if (r->round_trip)
 		printf(" %8s", "p99");
 	printf("  x %-26.26s ahead  %10s  %10s  %10s\n", base, "calls", "slept+woke", "switches");
@@ -88,7 +89,8 @@ void pc_print_text(const struct pc_report *report)
 	       report->ring_bytes / 1024);
 	json_array_foreach(report->skipped, k, o) {
 		why = json_string_value(json_object_get(o, "why"));
-		printf("skipped   %s: %s\n", json_string_value(json_object_get(o, "contender")), why);
+		printf("skipped   %s: %s\n", json_string_value(json_object_get(o, "contender")),
+		       why);
 	}
 	for (i = 0; i < report->results; i++) {
 		const struct pc_result *r = &report->result[i];
@@ -97,8 +99,8 @@ void pc_print_text(const struct pc_report *report)
 		if (i % report->contenders == 0)
 			print_group_title(report, i);
 		summarize(report, i, &s);
-		printf("%-20s %8.2f %8.2f %8.2f %7.2f", r->who->name, s.v.median / unit, s.v.min / unit,
-		       s.v.max / unit, s.v.mad / unit);
+		printf("%-20s %8.2f %8.2f %8.2f %7.2f", r->who->name, s.v.median / unit,
+		       s.v.min / unit, s.v.max / unit, s.v.mad / unit);
 		if (r->round_trip)
 			printf(" %8.0f", s.p99.median);
 		print_ratio(report, i, &s);
@@ -171,12 +173,15 @@ static json_t *result_json(const struct pc_report *report, unsigned int i)
 	if (r->round_trip)
 		json_object_set_new(o, "p99_ns", stats_json(&s.p99, r->p99, report->rounds));
 	json_object_set_new(o, "times_baseline",
-			    json_pack("{s:f, s:f, s:f, s:i}", "median", s.ratio.median, "min", s.ratio.min,
-				      "max", s.ratio.max, "rounds_ahead", (int)s.ratio.ahead));
+			    json_pack("{s:f, s:f, s:f, s:i}", "median", s.ratio.median,
+				      "min", s.ratio.min, "max", s.ratio.max,
+				      "rounds_ahead", (int)s.ratio.ahead));
 	json_object_set_new(o, "system_calls_per_record",
 			    r->calls_per_record < 0 ? json_null() : json_real(r->calls_per_record));
-	json_object_set_new(o, "sleeps_per_record", r->who->counters ? json_real(s.sleeps) : json_null());
-	json_object_set_new(o, "kicks_per_record", r->who->counters ? json_real(s.kicks) : json_null());
+	json_object_set_new(o, "sleeps_per_record",
+			    r->who->counters ? json_real(s.sleeps) : json_null());
+	json_object_set_new(o, "kicks_per_record",
+			    r->who->counters ? json_real(s.kicks) : json_null());
 	return o;
 }
 
@@ -190,7 +195,9 @@ json_t *pc_report_json(const struct pc_report *report)
 				      result_json(report, i));
 	return json_pack("{s:s, s:O, s:O, s:i, s:I, s:s, s:o, s:o}", "bench", "pc",
 			 "environment", report->environment, "skipped", report->skipped,
-			 "rounds", (int)report->rounds, "ring_bytes", (json_int_t)report->ring_bytes,
-			 "baseline", report->results ? report->result[report->baseline].who->name : "",
+			 "rounds", (int)report->rounds,
+			 "ring_bytes", (json_int_t)report->ring_bytes,
+			 "baseline",
+			 report->results ? report->result[report->baseline].who->name : "",
 			 "throughput", throughput, "roundtrip", trips);
 }

@@ -148,8 +148,10 @@ const struct pc_contender pc_##NAME = {				\
 	.server = ring_server,					\
 }
 
-RING_CONTENDER(memfd, "shmring-memfd", "shmring on memfd, all defaults: sleeps when idle", memfd, false);
+RING_CONTENDER(memfd, "shmring-memfd", "shmring on memfd, all defaults: sleeps when idle",
+	       memfd, false);
 RING_CONTENDER(memfd_spin, "shmring-memfd-spin", "shmring on memfd, never sleeps", memfd, true);
 RING_CONTENDER(device, "shmring-device", "shmring on /dev/shmring, all defaults: sleeps when idle",
 	       device, false);
-RING_CONTENDER(device_spin, "shmring-device-spin", "shmring on /dev/shmring, never sleeps", device, true);
+RING_CONTENDER(device_spin, "shmring-device-spin", "shmring on /dev/shmring, never sleeps",
+	       device, true);

@@ -94,7 +94,8 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r)
 	if (err)
 		return tool_fail(err, "cannot look at ring '%s'", args->name);
 	if (info.topology == SHMRING_TOPO_RAW)
-		return tool_say(TOOL_ERROR, "ring '%s' is raw memory, it takes no records", args->name);
+		return tool_say(TOOL_ERROR, "ring '%s' is raw memory, it takes no records",
+				args->name);
 	tool_peer_init(&peer, r, info.role);
 	piece = info.data_size / 4 < PIECE ? info.data_size / 4 : PIECE;
 	for (;;) {

@@ -25,7 +25,8 @@ struct create_args {
 static const struct argp_option options[] = {
 	{ "quiet", 'q', NULL, 0, "Say nothing", 1 },
 	{ "topology", 'T', "WHICH", 0,
-	  "spsc (default: one producer, one consumer) or raw (memory for structures of your own)", 4 },
+	  "spsc (default: one producer, one consumer) or raw (memory for structures of your own)",
+	  4 },
 	{ "slots", KEY_SLOTS, "N", 0, "raw: how many may use it at once (default 16)", 4 },
 	{ "spin", KEY_SPIN, NULL, 0, "A ring on which nobody ever sleeps", 4 },
 	{ 0 }
@@ -90,8 +91,8 @@ static int tell(const struct create_args *args, struct shmring *r)
 		snprintf(node, sizeof(node), "several nodes");
 	else
 		snprintf(node, sizeof(node), "node %d", info.data_node);
-	printf("ring %s (%s, id %llu): %s on %s in pages of %s, mode %04o, %s backend\n", args->name,
-	       tool_topology_name(info.topology), (unsigned long long)info.ring_id,
+	printf("ring %s (%s, id %llu): %s on %s in pages of %s, mode %04o, %s backend\n",
+	       args->name, tool_topology_name(info.topology), (unsigned long long)info.ring_id,
 	       tool_size(size, sizeof(size), info.data_size), node,
 	       tool_size(page, sizeof(page), info.data_page_size), info.mode,
 	       tool_backend_name(shmring_backend(r)));

@@ -130,7 +130,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[1] = args;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is one argument too many (shmring show tells about one ring)", arg);
+		argp_error(state, "'%s' is one argument too many (shmring show tells about one ring)",
+			   arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

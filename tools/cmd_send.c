@@ -39,7 +39,8 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What a record is:", 1 },
 	{ "chunk", KEY_CHUNK, "BYTES", 0,
 	  "A block of BYTES (the last one may be shorter) instead of a line", 1 },
-	{ "lines0", '0', NULL, 0, "What ends in a NUL byte (as of find -print0) instead of a line", 1 },
+	{ "lines0", '0', NULL, 0,
+	  "What ends in a NUL byte (as of find -print0) instead of a line", 1 },
 	{ "chomp", KEY_CHOMP, NULL, 0,
 	  "Leave the newline or NUL out of the record (receive with recv --lines)", 1 },
 	{ "no-split", KEY_NO_SPLIT, NULL, 0,
@@ -270,7 +271,8 @@ static int run(const struct send_args *args, struct shmring *r, int fd)
 	if (err)
 		return tool_fail(err, "cannot look at ring '%s'", args->name);
 	if (info.topology == SHMRING_TOPO_RAW)
-		return tool_say(TOOL_ERROR, "ring '%s' is raw memory, it takes no records", args->name);
+		return tool_say(TOOL_ERROR, "ring '%s' is raw memory, it takes no records",
+				args->name);
 	tool_peer_init(&s.peer, r, info.role);
 	s.max_record = info.max_record;
 	if (args->chunk > s.max_record)

@@ -83,7 +83,7 @@ static void print_ring(const json_t *ring)
 {
 	const char *name = text(ring, "name");
 	long long size = number(ring, "data_size");
-	char a[32], b[32];
+	char a[32], b[32], node[16];
 	size_t i;
 	json_t *o;
 
@@ -96,15 +96,15 @@ static void print_ring(const json_t *ring)
 	printf("memory    %s in pages of %s, node %s (asked for: %s)\n",
 	       tool_size(a, sizeof(a), (uint64_t)size),
 	       tool_size(b, sizeof(b), (uint64_t)number(ring, "page_size")),
-	       node_text((char[16]){ 0 }, 16, ring, "data_node"), text(ring, "placement"));
+	       node_text(node, sizeof(node), ring, "data_node"), text(ring, "placement"));
 	if (number(ring, "max_record")) {
 		printf("records   up to %lld bytes\n", number(ring, "max_record"));
 		printf("position  %lld written, %lld read, %lld between them (%.1f %% full)\n",
 		       number(ring, "produced"), number(ring, "consumed"), number(ring, "used"),
 		       100.0 * (double)number(ring, "used") / (double)size);
 	}
-	printf("users     %lld of %lld endpoints live, %lld observers\n", number(ring, "slots_live"),
-	       number(ring, "slots"), number(ring, "observers"));
+	printf("users     %lld of %lld endpoints live, %lld observers\n",
+	       number(ring, "slots_live"), number(ring, "slots"), number(ring, "observers"));
 }
 
 static void print_parts(const json_t *ring)
@@ -113,17 +113,17 @@ static void print_parts(const json_t *ring)
 	json_t *o;
 	size_t i;
 
-	printf("\n%-10s %12s %12s  %-14s %-8s %s\n", "REGION", "OFFSET", "BYTES", "WRITTEN BY", "READ BY",
-	       "NODE");
+	printf("\n%-10s %12s %12s  %-14s %-8s %s\n", "REGION", "OFFSET", "BYTES",
+	       "WRITTEN BY", "READ BY", "NODE");
 	json_array_foreach(json_object_get(ring, "regions"), i, o)
-		printf("%-10s %12lld %12lld  %-14s %-8s %s\n", text(o, "region"), number(o, "offset"),
-		       number(o, "size"), text(o, "written_by"), text(o, "read_by"),
+		printf("%-10s %12lld %12lld  %-14s %-8s %s\n", text(o, "region"),
+		       number(o, "offset"), number(o, "size"), text(o, "written_by"), text(o, "read_by"),
 		       node_text(node, sizeof(node), o, "node"));
-	printf("\n%4s  %-9s %-8s %8s %14s %12s %10s %10s %10s\n", "SLOT", "ROLE", "STATE", "PID", "BYTES",
-	       "RECORDS", "STALLS", "SLEEPS", "KICKS");
+	printf("\n%4s  %-9s %-8s %8s %14s %12s %10s %10s %10s\n", "SLOT", "ROLE", "STATE",
+	       "PID", "BYTES", "RECORDS", "STALLS", "SLEEPS", "KICKS");
 	json_array_foreach(json_object_get(ring, "endpoints"), i, o)
-		printf("%4lld  %-9s %-8s %8s %14lld %12lld %10lld %10lld %10lld\n", number(o, "slot"),
-		       text(o, "role"), text(o, "state"), node_text(node, sizeof(node), o, "pid"),
+		printf("%4lld  %-9s %-8s %8s %14lld %12lld %10lld %10lld %10lld\n",
+		       number(o, "slot"), text(o, "role"), text(o, "state"), node_text(node, sizeof(node), o, "pid"),
 		       number(o, "bytes"), number(o, "records"), number(o, "stalls"),
 		       number(o, "sleeps"), number(o, "kicks"));
 }

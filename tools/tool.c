@@ -41,7 +41,8 @@ int tool_dispatch(const char *self, const char *doc, const char *tail,
 	for (c = table; c->name; c++)
 		if (!strcmp(argv[1], c->name))
 			return c->main(argc - 1, argv + 1);
-	return tool_say(TOOL_USAGE, "there is no command '%s'; %s --help lists them", argv[1], self);
+	return tool_say(TOOL_USAGE, "there is no command '%s'; %s --help lists them", argv[1],
+			self);
 }
 
 int tool_say(int code, const char *fmt, ...)
