@@ -134,7 +134,7 @@ static void victim(const char *name, __u32 role, enum state state, __u32 records
 
 FIXTURE_SETUP(killed)
 {
-	int fd;
+	int fd, err = 0;
 
 	strcpy(self->name, unique_name());
 	ASSERT_LE(0, child_start(&self->victim));
@@ -150,18 +150,17 @@ FIXTURE_SETUP(killed)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, endpoint_map(&self->e, fd));
 	self->its = self->e.info.slot ^ 1;
-	if (self->mine == PRODUCER) {
-		ASSERT_EQ(0, tx_init(&self->tx, &self->e));
-	} else {
+	if (self->mine == PRODUCER)
+		err = tx_init(&self->tx, &self->e);
+	else
 		rx_init(&self->rx, &self->e);
-	}
+	ASSERT_EQ(0, err);
 	self->efd = eventfd(0, EFD_NONBLOCK);
 	ASSERT_EQ(0, ring_eventfd(fd, SHMRING_EV_PEER, self->efd));
 	ASSERT_TRUE(tell(self->victim.sock));
 	ASSERT_TRUE(hear(self->victim.sock));
-	if (variant->state == WAITING || variant->state == POLLING) {
-		ASSERT_TRUE(until_asleep(self->victim.pid));
-	}
+	ASSERT_TRUE((variant->state != WAITING && variant->state != POLLING) ||
+		    until_asleep(self->victim.pid));
 }
 
 FIXTURE_TEARDOWN(killed)
@@ -209,7 +208,7 @@ TEST_F(killed, survivor_is_told)
 		if (variant->records) {		/* what is left comes first */
 			EXPECT_EQ((int)event, ring_wait(self->e.fd, event, SHMRING_DEADLINE_NEVER));
 			EXPECT_EQ((int)event, ring_wait_need(self->e.fd, event, 4000,
-							SHMRING_DEADLINE_NEVER));
+							     SHMRING_DEADLINE_NEVER));
 		}
 		expect_records(_metadata, self, 0, self->visible);
 	} else {	/* from the word that it reads anyway */

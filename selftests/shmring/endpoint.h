@@ -39,8 +39,9 @@ HELPER int endpoint_map(struct endpoint *e, int fd)
 		return -errno;
 	e->meta = p;
 	if (e->info.slot != SHMRING_NO_SLOT) {
-		p = mmap(NULL, (size_t)e->info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			 (off_t)(e->info.cursor_offset + e->info.slot * e->info.cursor_stride));
+		p = mmap(NULL, (size_t)e->info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, (off_t)(e->info.cursor_offset +
+				     e->info.slot * e->info.cursor_stride));
 		if (p == MAP_FAILED)
 			return -errno;
 		e->cursor = p;

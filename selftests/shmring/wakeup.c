@@ -50,7 +50,10 @@ static int waiter_init(struct waiter *w, enum sleep_by by, const struct endpoint
 /* @wake_at: the peer's position that makes it worth while, for who arms itself. */
 static int waiter_sleep(const struct waiter *w, __u64 wake_at)
 {
-	struct pollfd p = { .fd = w->e->fd, .events = w->event == SHMRING_EV_IN ? POLLIN : POLLOUT };
+	struct pollfd p = {
+		.fd = w->e->fd,
+		.events = w->event == SHMRING_EV_IN ? POLLIN : POLLOUT,
+	};
 	struct epoll_event ev;
 	__u64 n;
 	int ret;
