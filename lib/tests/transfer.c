@@ -244,7 +244,7 @@ static void interrupted(int restart)
 static void signal_interrupts(void) { interrupted(0); }
 static void signal_interrupts_also_with_restart(void) { interrupted(1); }
 
-/* Two rings, one record to and fro: a wake-up that is lost hangs. */
+/* Two rings, one record there and back: a wake-up that is lost hangs. */
 static void ping_pong_never_spinning(void)
 {
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
