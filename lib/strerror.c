@@ -40,7 +40,7 @@ const char *shmring_strerror(int err)
 	case EEXIST:
 		return "A ring of this name exists: attach to it or choose another name.";
 	case ENOENT:
-		return "There is no ring of this name: create it first, or check the name and the backend.";
+		return "No such ring, or no /dev/shmring: create the ring, check name and backend, or load the module.";
 	case EBADF:
 		return "The descriptor is not open: pass one that is.";
 	case EBADFD:
