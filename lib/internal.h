@@ -151,7 +151,7 @@ static inline struct shmring_meta *shmring_meta(const struct shmring_handle *h)
 
 /* The CURSOR page of @slot in CONTROL. */
 static inline struct shmring_cursor *shmring_cursor(const struct shmring_handle *h,
-						     unsigned int slot)
+						    unsigned int slot)
 {
 	return (struct shmring_cursor *)(void *)(h->control + h->geo.cursor_offset +
 						 slot * h->geo.cursor_stride);

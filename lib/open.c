@@ -65,7 +65,7 @@ int shmring_check_role(uint32_t topology, uint32_t role)
 }
 
 static struct shmring_handle *shmring_alloc(const struct shmring_ops *ops,
-					     const struct shmring_opts *opts)
+					    const struct shmring_opts *opts)
 {
 	void *p;
 	struct shmring_handle *h;

@@ -164,7 +164,8 @@ static void batch_is_hidden_until_published(void)
 static void hostile_header_words(void)
 {
 	static const uint32_t words[] = {
-		1, 8, SHMRING_REC_LEN, 0x40000000u, 0xc0000000u, SHMRING_REC_READY | SHMRING_REC_LEN,
+		1, 8, SHMRING_REC_LEN, 0x40000000u, 0xc0000000u,
+		SHMRING_REC_READY | SHMRING_REC_LEN,
 		SHMRING_REC_READY | SIZE, SHMRING_REC_READY | (SIZE - 8), 0xffffffffu,
 	};
 	const void *p;

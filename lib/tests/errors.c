@@ -23,7 +23,7 @@ static int create_with(void (*wrong)(struct shmring_opts *o), uint32_t role)
 	if (wrong)
 		wrong(&o);
 	err = shmring_create(NULL, role, &o, &r);
-	CHECK((err == 0) == (r != NULL));
+	CHECK((err == 0) == !!r);
 	shmring_close(r);
 	CHECK_EQ(fds_open(), before);
 	return err;

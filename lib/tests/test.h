@@ -152,7 +152,7 @@ static inline int test_pair(struct shmring_opts *o, struct shmring **p, struct s
  */
 static inline int test_no_slices(void)
 {
-	return getenv("SHMRING_TEST_NO_SLICES") != NULL;
+	return !!getenv("SHMRING_TEST_NO_SLICES");
 }
 
 static inline uint64_t test_now(void)

@@ -53,7 +53,8 @@ static void stream(uint64_t data_size, size_t max, uint64_t count, int64_t spin)
 
 		len = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
 		if (len != (long)want || !test_match(buf, want, nth)) {
-			printf("# record %llu of %zu bytes: %ld\n", (unsigned long long)nth, want, len);
+			printf("# record %llu of %zu bytes: %ld\n", (unsigned long long)nth, want,
+			       len);
 			test_bad++;
 			break;
 		}
