@@ -84,7 +84,9 @@ extern const struct shmring_ops shmring_memfd_ops;
 /**
  * struct shmring_pace - how to wait for the other side; private to one handle
  * @pauses: pauses before the next look at a ring that ran dry (full) in mid-stream
- * @mark: records released, or bytes free, at the last stall: how long the run was
+ * @mark: records released at the last stall: how long the run was
+ * @base: how long a run was without a pause
+ * @hold: stalls to come that shall not pause, since pausing did not pay
  * @spin_max: longest spin before a sleep in ns; 0: none; UINT64_MAX: never sleep
  * @spin: present length of it
  * @learn: shorten @spin while spinning does not pay
@@ -94,7 +96,9 @@ extern const struct shmring_ops shmring_memfd_ops;
  */
 struct shmring_pace {
 	uint32_t pauses;
+	uint32_t hold;
 	uint64_t mark;
+	uint64_t base;
 	uint64_t spin_max;
 	uint64_t spin;
 	bool learn;
@@ -200,5 +204,7 @@ uint64_t shmring_pace_budget(struct shmring_pace *pace);
 void shmring_pace_won(struct shmring_pace *pace);
 void shmring_pace_lost(struct shmring_pace *pace, uint64_t budget);
 void shmring_pace_step(struct shmring_pace *pace, bool longer);
+void shmring_pace_vain(struct shmring_pace *pace);
+void shmring_pace_run(struct shmring_pace *pace, uint64_t run);
 
 #endif /* SHMRING_LIB_INTERNAL_H */

@@ -17,7 +17,11 @@
 #define SHMRING_SPIN_LEAST_NS	1000
 #define SHMRING_TRY_FIRST	16
 #define SHMRING_TRY_LAST	1024
+#define SHMRING_PAUSES_FIRST	7
 #define SHMRING_PAUSES_MAX	63
+#define SHMRING_RUN_SHORT	64	/* records */
+#define SHMRING_RUN_LONG	256
+#define SHMRING_HOLD		256	/* stalls */
 
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns)
 {
@@ -90,4 +94,37 @@ void shmring_pace_step(struct shmring_pace *pace, bool longer)
 	pace->pauses = longer ? pace->pauses * 2 + 1 : pace->pauses / 2;
 	if (pace->pauses > SHMRING_PAUSES_MAX)
 		pace->pauses = SHMRING_PAUSES_MAX;
+}
+
+/* A pause brought nothing: look at once, for the next many times. */
+void shmring_pace_vain(struct shmring_pace *pace)
+{
+	pace->pauses = 0;
+	pace->hold = SHMRING_HOLD;
+}
+
+/**
+ * shmring_pace_run() - a consumer ran dry: pause before the next look, or not
+ * @pace: of a consumer
+ * @run: records since it ran dry before
+ *
+ * A pause must pay in the next run, or it is only delay: two processes that answer
+ * each other send as many records in a turn as before, however long one waits. So a
+ * pause that does not at least double the run is given up for a good while.
+ */
+void shmring_pace_run(struct shmring_pace *pace, uint64_t run)
+{
+	if (pace->hold) {
+		pace->hold--;
+	} else if (!pace->pauses) {
+		pace->base = run;
+		if (run && run < SHMRING_RUN_SHORT)
+			pace->pauses = SHMRING_PAUSES_FIRST;
+	} else if (run < 2 * pace->base) {
+		shmring_pace_vain(pace);
+	} else if (run < SHMRING_RUN_SHORT) {
+		shmring_pace_step(pace, true);
+	} else if (run > SHMRING_RUN_LONG) {
+		shmring_pace_step(pace, false);
+	}
 }

@@ -11,7 +11,6 @@
 
 #include "internal.h"
 
-#define SHMRING_SHORT_RUN	64	/* records */
 #define SHMRING_SHORT_SPACE	8	/* part of DATA */
 
 static int shmring_no_role(const struct shmring_handle *h)
@@ -149,13 +148,13 @@ static void shmring_pace_in(struct shmring_handle *h)
 	uint64_t run = h->core.rx.records - pace->mark;
 
 	pace->mark = h->core.rx.records;
-	shmring_pace_step(pace, run && run < SHMRING_SHORT_RUN);
+	shmring_pace_run(pace, run);
 	if (!pace->pauses)
 		return;
 	shmring_pauses(pace);
 	/* Still nothing: it is idle, and the next record should be seen at once. */
 	if (!shmring_events(h, SHMRING_EV_IN, 0))
-		pace->pauses = 0;
+		shmring_pace_vain(pace);
 }
 
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
