@@ -124,10 +124,12 @@ void bench_trace_mark(bool begin);
 /* Waits for both children; @status out. 0, -EINTR, -ETIMEDOUT, or what ptrace gave. */
 int bench_trace_wait(const pid_t *pid, int *status, uint64_t *calls, uint64_t deadline);
 
-/* bench_report.c: environment, progress, tables */
+/* bench_environment.c: what is measured on; @place may be NULL */
 
 json_t *bench_environment(const struct bench_place *place);
 void bench_print_environment(const json_t *env, FILE *f);
+
+/* bench_progress.c */
 
 struct bench_progress {
 	bool on;

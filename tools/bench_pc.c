@@ -119,7 +119,7 @@ static int run_once(const struct pc_args *args, struct pc_result *result, unsign
 	if (err)
 		return failed(&run, err, progress);
 	result->v[round] = run.value;
-	result->p99[round] = run.p99;
+	result->latency[round] = run.latency;
 	result->counted += run.count;
 	result->sleeps += run.sleeps;
 	result->kicks += run.kicks;
@@ -172,7 +172,7 @@ static void free_report(struct pc_report *report)
 
 	for (i = 0; report->result && i < report->results; i++) {
 		free(report->result[i].v);
-		free(report->result[i].p99);
+		free(report->result[i].latency);
 	}
 	free(report->result);
 	json_decref(report->environment);
@@ -197,8 +197,8 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 		r->len = r->round_trip ? args->trip_size : args->sizes[g];
 		r->calls_per_record = -1;
 		r->v = calloc(args->rounds, sizeof(double));
-		r->p99 = calloc(args->rounds, sizeof(double));
-		if (!r->v || !r->p99)
+		r->latency = calloc(args->rounds, sizeof(*r->latency));
+		if (!r->v || !r->latency)
 			return -ENOMEM;
 	}
 	return 0;
@@ -206,13 +206,15 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 
 static int print(const struct pc_args *args, const struct pc_report *report)
 {
-	if (args->json)
-		return tool_print_json(pc_report_json(report));
-	if (args->tsv)
-		pc_print_tsv(report);
-	else
-		pc_print_text(report);
-	return tool_flush_stdout(TOOL_OK);
+	json_t *doc = pc_document(report);
+	int code;
+
+	if (!doc)
+		return tool_fail(-ENOMEM, "cannot hold the results");
+	code = bench_doc_print(doc, args->json ? BENCH_JSON : args->tsv ? BENCH_TSV : BENCH_TEXT,
+			       pc_legend);
+	json_decref(doc);
+	return code;
 }
 
 int bench_pc(int argc, char **argv)
@@ -226,6 +228,7 @@ int bench_pc(int argc, char **argv)
 	if (err)
 		return tool_fail(err, "cannot find out which CPUs may be used");
 	tool_signals_init();
+	report.bench = "pc";
 	report.rounds = args.rounds;
 	report.ring_bytes = args.ring_bytes;
 	report.skipped = json_array();

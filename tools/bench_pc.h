@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "bench.h"
+#include "bench_result.h"
 
 #define PC_LEN_MAX	65536
 
@@ -111,7 +111,7 @@ void pc_parse(struct pc_args *args, int argc, char **argv);
  * @count: records, or round trips
  * @traced: count system calls instead
  * @value: out: records a second, or the median round trip in ns
- * @p99: out: round trip in ns
+ * @latency: out: of the round trips
  * @elapsed_ns: out
  * @calls: out: system calls of both sides
  * @sleeps: out: by the contender's own counting
@@ -126,7 +126,7 @@ struct pc_run {
 	uint64_t count;
 	bool traced;
 	double value;
-	double p99;
+	struct bench_latency latency;
 	uint64_t elapsed_ns;
 	uint64_t calls;
 	uint64_t sleeps;
@@ -145,7 +145,7 @@ int pc_calibrate(struct pc_run *run, uint64_t target_ns);
 /**
  * struct pc_result - all rounds of one contender at one length
  * @v: records a second or median round trip in ns, a round each
- * @p99: a round each
+ * @latency: a round each
  * @counted: records that the counters below are of
  * @calls_per_record: below 0: not known
  */
@@ -155,7 +155,7 @@ struct pc_result {
 	bool round_trip;
 	uint64_t count;
 	double *v;
-	double *p99;
+	struct bench_latency *latency;
 	uint64_t counted;
 	uint64_t sleeps;
 	uint64_t kicks;
@@ -165,6 +165,7 @@ struct pc_result {
 
 /**
  * struct pc_report - all that was measured
+ * @bench: what the document is called
  * @environment: where
  * @result: groups of @contenders, one group for each mode and length
  * @results: how many in all
@@ -175,6 +176,7 @@ struct pc_result {
  * @skipped: array of {contender, why}
  */
 struct pc_report {
+	const char *bench;
 	json_t *environment;
 	struct pc_result *result;
 	unsigned int results;
@@ -185,9 +187,9 @@ struct pc_report {
 	json_t *skipped;
 };
 
-void pc_print_text(const struct pc_report *report);
-void pc_print_tsv(const struct pc_report *report);
-json_t *pc_report_json(const struct pc_report *report);
+/* The document that bench_result.h describes; NULL: no memory. */
+json_t *pc_document(const struct pc_report *report);
+extern const char pc_legend[];
 
 /*
  * Record @seq is its number, then words that differ from record to record and from

@@ -90,7 +90,7 @@ static void take(struct pc_run *run, const struct bench_pair *pair, struct job *
 		return;
 	if (run->round_trip) {
 		run->elapsed_ns = a->end - a->begin;
-		run->p99 = bench_percentile(job->ns, run->count, 99);
+		bench_latency(job->ns, run->count, &run->latency);
 		run->value = bench_percentile(job->ns, run->count, 50);
 	} else {
 		run->elapsed_ns = b->end - a->begin;

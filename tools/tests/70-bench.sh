@@ -13,9 +13,9 @@ fi
 "$SHMRING" bench pc --quick -r 2 --tsv -c "sysv-sem,$ours" --sizes 8,64 > "$T/out" 2> "$T/err"
 is $? 0 "exit status"
 is "$(cat "$T/err")" "" "no progress where there is no terminal"
-is "$(awk -F '\t' 'NR > 1 && $4 > 0 && NF == 18' "$T/out" | wc -l)" 6 "a figure for each"
-is "$(awk -F '\t' 'NR > 1 { print $1, $2, $3 }' "$T/out" | tr '\n' ' ')" \
-	"throughput 8 sysv-sem throughput 8 $ours throughput 64 sysv-sem throughput 64 $ours roundtrip 64 sysv-sem roundtrip 64 $ours " \
+is "$(awk -F '\t' 'NR > 1 && $7 > 0 && NF == 20' "$T/out" | wc -l)" 6 "a figure for each"
+is "$(awk -F '\t' 'NR > 1 { print $4, $6, $3 }' "$T/out" | tr '\n' ' ')" \
+	"throughput 8 sysv-sem throughput 8 $ours throughput 64 sysv-sem throughput 64 $ours latency 64 sysv-sem latency 64 $ours " \
 	"in order"
 
 "$SHMRING" bench pc --quick -r 1 --mode throughput --sizes 12 -c "$ours" > "$T/out" 2> "$T/err"
@@ -26,7 +26,7 @@ has "$T/out" "kernel    $(uname -r)" "text: environment"
 "$SHMRING" bench pc --quick -r 1 --mode roundtrip -c sysv-sem -j > "$T/out" 2> "$T/err"
 is $? 0 "JSON: exit status"
 if command -v python3 > /dev/null; then
-	is "$(python3 -c "import json,sys; print(len(json.load(sys.stdin)['roundtrip'][0]['p99_ns']['rounds']))" \
+	is "$(python3 -c "import json,sys; print(len(json.load(sys.stdin)['results'][0]['rounds']))" \
 		< "$T/out")" 1 "JSON parses"
 else
 	skip "JSON parses" "no python3"
