@@ -15,16 +15,18 @@
 #include "shmring.h"
 
 /* Layout is ABI: the same for 32-bit and 64-bit programs, and for ever. */
-static_assert(sizeof(struct shmring_ioc_create) == 128);
+static_assert(sizeof(struct shmring_ioc_create) == 136);
 static_assert(sizeof(struct shmring_ioc_attach) == 96);
-static_assert(sizeof(struct shmring_ioc_info) == 216);
+static_assert(sizeof(struct shmring_ioc_info) == 240);
 static_assert(sizeof(struct shmring_ioc_eventfd) == 16);
-static_assert(sizeof(struct shmring_ioc_wait) == 32);
+static_assert(sizeof(struct shmring_ioc_wait) == 40);
 static_assert(sizeof(struct shmring_record) == 8);
 static_assert(sizeof(struct shmring_slot) == 16);
-static_assert(sizeof(struct shmring_meta) == 768);
+static_assert(sizeof(struct shmring_meta) == 2048);
 static_assert(offsetof(struct shmring_meta, slot) == 256);
-static_assert(sizeof(struct shmring_cursor) == 512);
+static_assert(sizeof(struct shmring_ioc_adopt) == 32);
+static_assert(sizeof(struct shmring_cursor) == 4096);
+static_assert(sizeof(struct shmring_shared) == 4096);
 static_assert(offsetof(struct shmring_cursor, armed) == 128);
 static_assert(offsetof(struct shmring_cursor, want) == 256);
 static_assert(offsetof(struct shmring_cursor, records) == 384);
@@ -325,15 +327,15 @@ struct shmring_ioctl {
 };
 
 static const struct shmring_ioctl shmring_ioctls[] = {
-	{ SHMRING_IOC_CREATE, false, sizeof(struct shmring_ioc_create), 128,
+	{ SHMRING_IOC_CREATE, false, sizeof(struct shmring_ioc_create), 136,
 	  shmring_ioctl_create },
 	{ SHMRING_IOC_ATTACH, false, sizeof(struct shmring_ioc_attach), 96,
 	  shmring_ioctl_attach },
-	{ SHMRING_IOC_INFO, true, sizeof(struct shmring_ioc_info), 216, shmring_ioctl_info },
-	{ SHMRING_IOC_LIST, false, sizeof(struct shmring_ioc_info), 216, shmring_ioctl_list },
+	{ SHMRING_IOC_INFO, true, sizeof(struct shmring_ioc_info), 240, shmring_ioctl_info },
+	{ SHMRING_IOC_LIST, false, sizeof(struct shmring_ioc_info), 240, shmring_ioctl_list },
 	{ SHMRING_IOC_EVENTFD, true, sizeof(struct shmring_ioc_eventfd), 16,
 	  shmring_ioctl_eventfd },
-	{ SHMRING_IOC_WAIT, true, sizeof(struct shmring_ioc_wait), 32, shmring_ioctl_wait },
+	{ SHMRING_IOC_WAIT, true, sizeof(struct shmring_ioc_wait), 40, shmring_ioctl_wait },
 };
 
 static int shmring_ioctl_run(const struct shmring_ioctl *op, struct shmring_request *req)

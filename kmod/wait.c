@@ -128,6 +128,7 @@ static void shmring_arm(const struct shmring_endpoint *ep, struct shmring_ring *
 	if (READ_ONCE(cursor->armed) != SHMRING_ARMED_YES ||
 	    (s64)(at - READ_ONCE(cursor->wake_at)) < 0)
 		WRITE_ONCE(cursor->wake_at, at);
+	WRITE_ONCE(cursor->wake_records, SHMRING_WAKE_NEVER);
 	/* wake_at first: pairs with the load-acquire in shmring_spsc_armed() */
 	smp_store_release(&cursor->armed, SHMRING_ARMED_YES);
 	smp_mb();	/* pairs with the fence in shmring_spsc_armed() */

@@ -163,6 +163,7 @@ uint64_t shmring_wake_at(const struct shmring_handle *h, uint32_t events, uint64
 void shmring_arm_begin(struct shmring_handle *h, uint64_t wake_at)
 {
 	shmring_store(&h->mine->wake_at, wake_at);
+	shmring_store(&h->mine->wake_records, SHMRING_WAKE_NEVER);
 	/* pairs with the load-acquire in shmring_spsc_armed() */
 	shmring_store_release(&h->mine->armed, SHMRING_ARMED_YES);
 	shmring_fence();	/* pairs with the fence in shmring_spsc_armed() */

@@ -9,7 +9,7 @@
 #define AT(type, field, at) \
 	_Static_assert(offsetof(struct type, field) == (at), #type "." #field)
 
-SIZE(shmring_ioc_create, 128);
+SIZE(shmring_ioc_create, 136);
 AT(shmring_ioc_create, size, 0);
 AT(shmring_ioc_create, flags, 4);
 AT(shmring_ioc_create, topology, 8);
@@ -17,14 +17,16 @@ AT(shmring_ioc_create, role, 12);
 AT(shmring_ioc_create, data_size, 16);
 AT(shmring_ioc_create, full_policy, 24);
 AT(shmring_ioc_create, slots, 28);
-AT(shmring_ioc_create, mode, 32);
-AT(shmring_ioc_create, placement, 36);
-AT(shmring_ioc_create, node, 40);
-AT(shmring_ioc_create, cursor_placement, 44);
-AT(shmring_ioc_create, cursor_node, 48);
-AT(shmring_ioc_create, resv, 52);
-AT(shmring_ioc_create, ring_id, 56);
-AT(shmring_ioc_create, name, 64);
+AT(shmring_ioc_create, mode, 40);
+AT(shmring_ioc_create, placement, 44);
+AT(shmring_ioc_create, node, 48);
+AT(shmring_ioc_create, cursor_placement, 52);
+AT(shmring_ioc_create, cursor_node, 56);
+AT(shmring_ioc_create, resv, 60);
+AT(shmring_ioc_create, ring_id, 64);
+AT(shmring_ioc_create, name, 72);
+AT(shmring_ioc_create, producers, 32);
+AT(shmring_ioc_create, consumers, 36);
 
 SIZE(shmring_ioc_attach, 96);
 AT(shmring_ioc_attach, size, 0);
@@ -36,7 +38,7 @@ AT(shmring_ioc_attach, cursor_node, 20);
 AT(shmring_ioc_attach, ring_id, 24);
 AT(shmring_ioc_attach, name, 32);
 
-SIZE(shmring_ioc_info, 216);
+SIZE(shmring_ioc_info, 240);
 AT(shmring_ioc_info, size, 0);
 AT(shmring_ioc_info, flags, 4);
 AT(shmring_ioc_info, ring_id, 8);
@@ -45,44 +47,49 @@ AT(shmring_ioc_info, full_policy, 20);
 AT(shmring_ioc_info, role, 24);
 AT(shmring_ioc_info, slot, 28);
 AT(shmring_ioc_info, slots, 32);
-AT(shmring_ioc_info, slots_live, 36);
-AT(shmring_ioc_info, observers, 40);
-AT(shmring_ioc_info, rights, 44);
-AT(shmring_ioc_info, control_size, 48);
-AT(shmring_ioc_info, cursor_offset, 56);
-AT(shmring_ioc_info, cursor_stride, 64);
-AT(shmring_ioc_info, data_offset, 72);
-AT(shmring_ioc_info, data_size, 80);
-AT(shmring_ioc_info, max_record, 88);
-AT(shmring_ioc_info, data_page_size, 96);
-AT(shmring_ioc_info, placement, 104);
-AT(shmring_ioc_info, data_node, 108);
-AT(shmring_ioc_info, cursor_node, 112);
-AT(shmring_ioc_info, meta_node, 116);
-AT(shmring_ioc_info, mode, 120);
-AT(shmring_ioc_info, uid, 124);
-AT(shmring_ioc_info, gid, 128);
-AT(shmring_ioc_info, resv, 132);
-AT(shmring_ioc_info, produced, 136);
-AT(shmring_ioc_info, consumed, 144);
-AT(shmring_ioc_info, name, 152);
+AT(shmring_ioc_info, slots_live, 44);
+AT(shmring_ioc_info, observers, 48);
+AT(shmring_ioc_info, rights, 52);
+AT(shmring_ioc_info, control_size, 56);
+AT(shmring_ioc_info, cursor_offset, 64);
+AT(shmring_ioc_info, cursor_stride, 72);
+AT(shmring_ioc_info, data_offset, 88);
+AT(shmring_ioc_info, data_size, 96);
+AT(shmring_ioc_info, max_record, 104);
+AT(shmring_ioc_info, data_page_size, 112);
+AT(shmring_ioc_info, placement, 120);
+AT(shmring_ioc_info, data_node, 124);
+AT(shmring_ioc_info, cursor_node, 128);
+AT(shmring_ioc_info, meta_node, 132);
+AT(shmring_ioc_info, mode, 136);
+AT(shmring_ioc_info, uid, 140);
+AT(shmring_ioc_info, gid, 144);
+AT(shmring_ioc_info, resv, 148);
+AT(shmring_ioc_info, produced, 152);
+AT(shmring_ioc_info, consumed, 160);
+AT(shmring_ioc_info, name, 176);
+AT(shmring_ioc_info, producers, 36);
+AT(shmring_ioc_info, consumers, 40);
+AT(shmring_ioc_info, shared_offset, 80);
+AT(shmring_ioc_info, lost, 168);
 
 SIZE(shmring_ioc_eventfd, 16);
 AT(shmring_ioc_eventfd, events, 8);
 AT(shmring_ioc_eventfd, fd, 12);
 
-SIZE(shmring_ioc_wait, 32);
+SIZE(shmring_ioc_wait, 40);
 AT(shmring_ioc_wait, events, 8);
 AT(shmring_ioc_wait, revents, 12);
 AT(shmring_ioc_wait, need, 16);
-AT(shmring_ioc_wait, deadline, 24);
+AT(shmring_ioc_wait, deadline, 32);
+AT(shmring_ioc_wait, need_records, 24);
 
 SIZE(shmring_slot, 16);
 AT(shmring_slot, role, 4);
 AT(shmring_slot, generation, 8);
 AT(shmring_slot, pid, 12);
 
-SIZE(shmring_meta, 768);
+SIZE(shmring_meta, 2048);
 AT(shmring_meta, magic, 0);
 AT(shmring_meta, abi, 4);
 AT(shmring_meta, ring_id, 8);
@@ -94,11 +101,18 @@ AT(shmring_meta, flags, 48);
 AT(shmring_meta, topology, 52);
 AT(shmring_meta, full_policy, 56);
 AT(shmring_meta, slots, 60);
-AT(shmring_meta, resv, 64);
+AT(shmring_meta, resv, 80);
 AT(shmring_meta, slot, 256);
+AT(shmring_meta, producers, 64);
+AT(shmring_meta, consumers, 68);
+AT(shmring_meta, shared_offset, 72);
+AT(shmring_meta, rx_state, 768);
+AT(shmring_meta, tx_state, 896);
+AT(shmring_meta, orphans, 904);
+AT(shmring_meta, orphan, 1024);
 
 /* One 128-byte block for each use: no false sharing between the two sides. */
-SIZE(shmring_cursor, 512);
+SIZE(shmring_cursor, 4096);
 AT(shmring_cursor, pos, 0);
 AT(shmring_cursor, armed, 128);
 AT(shmring_cursor, wake_at, 136);
@@ -108,10 +122,42 @@ AT(shmring_cursor, records, 384);
 AT(shmring_cursor, stalls, 392);
 AT(shmring_cursor, sleeps, 400);
 AT(shmring_cursor, kicks, 408);
+AT(shmring_cursor, wake_records, 144);
+AT(shmring_cursor, lost, 416);
+AT(shmring_cursor, limit, 512);
+AT(shmring_cursor, mark, 640);
+AT(shmring_cursor, hold, 768);
+AT(shmring_cursor, hold_end, 776);
+AT(shmring_cursor, lane, 2048);
 
 SIZE(shmring_record, 8);
 AT(shmring_record, word, 0);
 AT(shmring_record, aux, 4);
+
+SIZE(shmring_ioc_adopt, 32);
+AT(shmring_ioc_adopt, op, 4);
+AT(shmring_ioc_adopt, slot, 8);
+AT(shmring_ioc_adopt, lane, 12);
+AT(shmring_ioc_adopt, pos, 16);
+AT(shmring_ioc_adopt, end, 24);
+
+SIZE(shmring_orphan, 32);
+AT(shmring_orphan, state, 0);
+AT(shmring_orphan, lane, 4);
+AT(shmring_orphan, pos, 8);
+AT(shmring_orphan, end, 16);
+AT(shmring_orphan, owner, 24);
+
+SIZE(shmring_mark, 16);
+AT(shmring_mark, records, 8);
+
+SIZE(shmring_lane_pos, 64);
+AT(shmring_lane_pos, pos, 0);
+
+SIZE(shmring_shared, 4096);
+AT(shmring_shared, tickets, 0);
+AT(shmring_shared, head, 0);
+AT(shmring_shared, proof, 2048);
 
 /* The numbers of the commands are ABI as well. */
 TEST(command_numbers)

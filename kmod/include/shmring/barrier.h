@@ -12,6 +12,7 @@
 #ifdef __KERNEL__
 
 #include <asm/barrier.h>
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/processor.h>
 
@@ -20,16 +21,35 @@
 #define shmring_load_acquire(p)		smp_load_acquire(p)	/* partner: at each use */
 #define shmring_store_release(p, v)	smp_store_release(p, v)	/* partner: at each use */
 #define shmring_fence()			smp_mb()		/* partner: at each use */
+#define shmring_rmb()			smp_rmb()		/* partner: at each use */
+#define shmring_add(p, n)		((__u64)atomic64_add_return(n, (atomic64_t *)(p)) - (n))
+#define shmring_swap_if(p, old, new)	(cmpxchg(p, old, new) == (old))
 #define shmring_pause()			cpu_relax()
 #define shmring_likely(x)		likely(x)
 #define shmring_unlikely(x)		unlikely(x)
 
 #else /* !__KERNEL__ */
 
-#define shmring_load(p)			__atomic_load_n((p), __ATOMIC_RELAXED)
-#define shmring_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define shmring_load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define shmring_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/*
+ * Tests that stop a process between any two accesses to shared words define this as
+ * a call; each access is announced before it is made.
+ */
+#ifndef SHMRING_STEP
+#define SHMRING_STEP()			((void)0)
+#endif
+
+#define shmring_load(p)			(SHMRING_STEP(), __atomic_load_n((p), __ATOMIC_RELAXED))
+#define shmring_store(p, v)		\
+	(SHMRING_STEP(), __atomic_store_n((p), (v), __ATOMIC_RELAXED))
+#define shmring_load_acquire(p)		(SHMRING_STEP(), __atomic_load_n((p), __ATOMIC_ACQUIRE))
+#define shmring_store_release(p, v)	\
+	(SHMRING_STEP(), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
+
+/* Full barriers, both: add and tell what was there; store @new if @old is there. */
+#define shmring_add(p, n)		\
+	(SHMRING_STEP(), __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST))
+#define shmring_swap_if(p, old, new)	\
+	(SHMRING_STEP(), __sync_bool_compare_and_swap((p), (old), (new)))
 
 #ifdef __SANITIZE_THREAD__
 /*
@@ -43,8 +63,11 @@ static inline void shmring_fence(void)
 
 	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
 }
+/* Nor loads that a fence orders: those that need it are acquire loads there. */
+#define shmring_rmb()			((void)0)
 #else
 #define shmring_fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define shmring_rmb()			__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #endif
 
 static inline void shmring_pause(void)

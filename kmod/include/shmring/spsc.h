@@ -97,9 +97,11 @@ static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
  * @hold_pos: position of the first record that is written but held back
  * @hold_word: its header word; 0 when nothing is held back
  * @fence: the consumer may sleep: order publication before reading its armed
+ * @chain: what records of a batch but the first have in their header word besides
+ *	READY: 0, or SHMRING_REC_CHAIN where publications have tickets
  * @records: records published
  * @mine: this side's CURSOR page
- * @peer: the consumer's CURSOR page
+ * @peer: the consumer's CURSOR page; NULL where there are several
  */
 struct shmring_spsc_tx {
 	unsigned char *data;
@@ -110,6 +112,7 @@ struct shmring_spsc_tx {
 	__u64 hold_pos;
 	__u32 hold_word;
 	__u32 fence;
+	__u32 chain;
 	__u64 records;
 	struct shmring_cursor *mine;
 	const struct shmring_cursor *peer;
@@ -147,10 +150,11 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 }
 
 /*
- * Is there a sleeper to kick, now that this side has published up to @pos?
- * 0: no. 1: yes. -EPIPE: the peer is gone, META says how.
+ * Is there a sleeper to kick, now that this side has published (released) up to @pos,
+ * @records in all? 0: no. 1: yes. -EPIPE: the peer is gone, META says how.
  */
-static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 pos, int fence)
+static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 pos, __u64 records,
+				     int fence)
 {
 	__u32 armed;
 
@@ -162,7 +166,8 @@ static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 po
 		return 0;
 	if (armed == SHMRING_ARMED_GONE)
 		return -EPIPE;
-	return (__s64)(pos - shmring_load(&peer->wake_at)) >= 0;
+	return (__s64)(pos - shmring_load(&peer->wake_at)) >= 0 ||
+	       records >= shmring_load(&peer->wake_records);
 }
 
 /**
@@ -220,7 +225,7 @@ static inline void shmring_spsc_put(struct shmring_spsc_tx *tx, __u64 len)
 
 	shmring_store(shmring_spsc_word(tx, next), 0);
 	if (tx->hold_word) {
-		shmring_store(word, SHMRING_REC_READY | (__u32)len);
+		shmring_store(word, SHMRING_REC_READY | tx->chain | (__u32)len);
 	} else {
 		tx->hold_pos = tx->tail;
 		tx->hold_word = SHMRING_REC_READY | (__u32)len;
@@ -243,7 +248,7 @@ static inline int shmring_spsc_publish(struct shmring_spsc_tx *tx)
 	shmring_store(&tx->mine->records, tx->records);
 	/* pairs with the load-acquire of a consumer about to sleep, and the kernel's */
 	shmring_store_release(&tx->mine->pos, tx->tail);
-	return shmring_spsc_armed(tx->peer, tx->tail, tx->fence);
+	return shmring_spsc_armed(tx->peer, tx->tail, tx->records, tx->fence);
 }
 
 /**
@@ -306,43 +311,61 @@ static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 	shmring_store(&rx->mine->records, rx->records);
 	/* pairs with the load-acquire in shmring_spsc_refresh() */
 	shmring_store_release(&rx->mine->pos, rx->done);
-	return shmring_spsc_armed(rx->peer, rx->done, rx->fence);
+	return shmring_spsc_armed(rx->peer, rx->done, rx->records, rx->fence);
 }
 
 /**
- * shmring_spsc_recover() - find the end of what earlier producers published
- * @tx: producer, with @data, @mask, @peer, @mine and @fence set
+ * shmring_lane_recover() - find the end of what earlier producers published
+ * @tx: producer, with @data, @mask and @mine set
+ * @from: position of a record, or of the end
  *
  * A producer may have died between the header word and its position, so the
- * records are asked, not the position: from the consumer's to the first zero word.
- * Batches that were held back end there too, and vanish.
+ * records are asked, not the position: from @from to the first zero word.
+ * Batches that were held back end there too, and vanish. Where the words make no
+ * sense an earlier producer wrote nonsense: what is there counts as its end.
+ *
+ * Return: whether records were found that nobody was told of.
+ */
+static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
+{
+	__u64 told = shmring_load(&tx->mine->pos);
+	__u64 pos = from, next;
+	__u32 word;
+
+	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
+	while ((word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
+		next = pos + shmring_record_size(word & SHMRING_REC_LEN);
+		if (!(word & SHMRING_REC_READY) || next - from > tx->mask) {
+			shmring_store_release(shmring_spsc_word(tx, pos), 0);
+			break;
+		}
+		pos = next;
+	}
+	tx->tail = pos;
+	tx->seen = from;
+	tx->limit = from + tx->mask + 1;
+	tx->hold_word = 0;
+	tx->records = shmring_load(&tx->mine->records);
+	shmring_store_release(&tx->mine->pos, pos);
+	return pos != told;
+}
+
+/**
+ * shmring_spsc_recover() - take over from earlier producers
+ * @tx: producer, with @data, @mask, @peer, @mine and @fence set
  *
  * Return: 0; 1 if records were found that nobody was told of, and the caller has to
- * wake the consumer; -EPROTO or -EBADMSG if what is in the ring cannot be.
+ * wake the consumer; -EPROTO if the consumer's position cannot be.
  */
 static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
 {
 	/* pairs with the store-release in shmring_spsc_release() */
 	__u64 head = shmring_load_acquire(&tx->peer->pos);
-	__u64 pos = head;
-	__u32 word;
 
 	if (head & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
-	while ((word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
-		if ((word & ~SHMRING_REC_LEN) != SHMRING_REC_READY)
-			return -EBADMSG;
-		pos += shmring_record_size(word & SHMRING_REC_LEN);
-		if (pos - head > tx->mask)
-			return -EBADMSG;
-	}
-	tx->tail = pos;
-	tx->seen = head;
-	tx->limit = head + tx->mask + 1;
-	tx->hold_word = 0;
-	tx->records = shmring_load(&tx->mine->records);
-	shmring_store_release(&tx->mine->pos, pos);
-	return shmring_spsc_armed(tx->peer, pos, tx->fence) > 0;
+	shmring_lane_recover(tx, head);
+	return shmring_spsc_armed(tx->peer, tx->tail, tx->records, tx->fence) > 0;
 }
 
 #endif /* SHMRING_SPSC_H */

@@ -47,6 +47,10 @@
  *  EPIPE         the peer has closed and nothing is left
  *  EOWNERDEAD    the peer died without closing and nothing is left
  *  EPROTO        a peer wrote positions that cannot be
+ *
+ * In DATA every producer has a *lane* of its own, @data_size bytes that it alone
+ * writes; an SPSC ring has one. So whatever a producer does, the records of the
+ * others are as they wrote them.
  */
 #ifndef _UAPI_LINUX_SHMRING_H
 #define _UAPI_LINUX_SHMRING_H
@@ -66,8 +70,16 @@
 /**
  * DOC: topologies
  *
- * SHMRING_TOPO_RAW is plain shared memory for the user's own structures;
- * SHMRING_TOPO_SPSC is one producer and one consumer. The others are reserved.
+ * SPSC: one producer, one consumer.
+ * MPSC: many producers, one consumer. What was committed before another commit
+ *	began, by whomever, is read before it.
+ * QUEUE: many producers, many consumers; each record goes to exactly one consumer, the
+ *	records of one producer are taken in their order.
+ * BROADCAST: many producers, many consumers; each consumer reads every record that was
+ *	published after it joined, in an order as that of MPSC.
+ * RAW: plain shared memory for the user's own structures.
+ *
+ * Slots of producers come first, slots of consumers after them.
  */
 #define SHMRING_TOPO_SPSC	1
 #define SHMRING_TOPO_MPSC	2
@@ -78,15 +90,22 @@
 /**
  * DOC: roles
  *
- * SPSC takes exactly one role. RAW takes PRODUCER (may write DATA), CONSUMER
- * (may only read it), or both, which is the same as PRODUCER. An OBSERVER may
- * read everything, writes nothing, takes no slot and is seen by nobody.
+ * A ring of records takes exactly one role. RAW takes PRODUCER (may write DATA),
+ * CONSUMER (may only read it), or both, which is the same as PRODUCER. An OBSERVER
+ * may read everything, writes nothing, takes no slot and is seen by nobody.
  */
 #define SHMRING_ROLE_PRODUCER	0x1
 #define SHMRING_ROLE_CONSUMER	0x2
 #define SHMRING_ROLE_OBSERVER	0x4
 
-/* What a full ring does to a producer. Only WAIT is offered so far. */
+/**
+ * DOC: full policies
+ *
+ * What happens when a lane is full. WAIT: the producer waits for space, or is told
+ * EAGAIN, as it asks. DROP_NEWEST: the new record is not taken and counted as lost
+ * in the producer's CURSOR page. OVERWRITE (BROADCAST only): the oldest records make
+ * room; a consumer that had not read them counts them as lost in its own.
+ */
 #define SHMRING_FULL_WAIT		0
 #define SHMRING_FULL_DROP_NEWEST	1
 #define SHMRING_FULL_OVERWRITE		2
@@ -125,11 +144,14 @@
  * @flags: SHMRING_CREATE_*
  * @topology: SHMRING_TOPO_*
  * @role: SHMRING_ROLE_* of the endpoint that this file becomes
- * @data_size: in: wanted bytes of DATA, 1 to SHMRING_DATA_MAX; out: what it became
- *	(next power of two, at least a page)
+ * @data_size: in: wanted bytes of a lane, at least 1; out: what it became (next power
+ *	of two, at least a page); all lanes together at most SHMRING_DATA_MAX
  * @full_policy: SHMRING_FULL_*
  * @slots: RAW: how many endpoints at once, 1 to SHMRING_SLOTS_MAX, 0 for 16;
- *	SPSC: 0 or 2
+ *	otherwise 0, or the sum of @producers and @consumers
+ * @producers: how many producers at once; 0 for the default: 8, of an SPSC ring 1
+ * @consumers: how many consumers at once; 0 for the default: 8, of SPSC and MPSC 1;
+ *	together with @producers at most SHMRING_SLOTS_MAX
  * @mode: permission bits of the ring, 0 to 0777 (read: consume, write: produce);
  *	the owner is the caller's fsuid and fsgid
  * @placement: SHMRING_PLACE_* of DATA
@@ -151,6 +173,8 @@ struct shmring_ioc_create {
 	__aligned_u64 data_size;
 	__u32 full_policy;
 	__u32 slots;
+	__u32 producers;
+	__u32 consumers;
 	__u32 mode;
 	__u32 placement;
 	__s32 node;
@@ -199,15 +223,18 @@ struct shmring_ioc_attach {
  * @role: out: role of this endpoint; 0 from LIST
  * @slot: out: slot of this endpoint, SHMRING_NO_SLOT where it has none
  * @slots: out: number of slots
+ * @producers: out: how many of them are producers' (and lanes); 0 for RAW
+ * @consumers: out: how many are consumers'; 0 for RAW
  * @slots_live: out: slots held by live endpoints
  * @observers: out: number of live observers
  * @rights: out: what this endpoint may pass on (bits as in a mode: 4 read, 2
  *	write); from LIST what the caller would get
- * @control_size: out: bytes of CONTROL (META and all CURSOR pages), at offset 0
+ * @control_size: out: bytes of CONTROL (META, all CURSOR pages, SHARED), at offset 0
  * @cursor_offset: out: offset of the CURSOR page of slot 0
  * @cursor_stride: out: distance between CURSOR pages (the page size)
- * @data_offset: out: offset of DATA
- * @data_size: out: bytes of DATA
+ * @shared_offset: out: offset of SHARED, one page; 0 where the ring has none
+ * @data_offset: out: offset of DATA, the first lane
+ * @data_size: out: bytes of a lane; of DATA where there are no lanes
  * @max_record: out: largest payload of a record; 0 where there are no records
  * @data_page_size: out: bytes of the pages that DATA was made of (the smallest, if
  *	several)
@@ -220,7 +247,9 @@ struct shmring_ioc_attach {
  * @gid: out: group, likewise
  * @resv: zero
  * @produced: out: bytes ever published, headers included
- * @consumed: out: bytes ever released, headers included
+ * @consumed: out: bytes ever released, headers included; of a BROADCAST ring by the
+ *	slowest live consumer
+ * @lost: out: records lost, by all endpoints that the slots ever had
  * @name: out: the ring's name, empty where it has none
  */
 struct shmring_ioc_info {
@@ -232,12 +261,15 @@ struct shmring_ioc_info {
 	__u32 role;
 	__u32 slot;
 	__u32 slots;
+	__u32 producers;
+	__u32 consumers;
 	__u32 slots_live;
 	__u32 observers;
 	__u32 rights;
 	__aligned_u64 control_size;
 	__aligned_u64 cursor_offset;
 	__aligned_u64 cursor_stride;
+	__aligned_u64 shared_offset;
 	__aligned_u64 data_offset;
 	__aligned_u64 data_size;
 	__aligned_u64 max_record;
@@ -252,6 +284,7 @@ struct shmring_ioc_info {
 	__u32 resv;
 	__aligned_u64 produced;
 	__aligned_u64 consumed;
+	__aligned_u64 lost;
 	__u8 name[SHMRING_NAME_MAX];
 };
 
@@ -286,6 +319,8 @@ struct shmring_ioc_eventfd {
  * @need: IN: bytes of records to be readable; OUT: bytes of a record, header
  *	included, to fit; 0: one record, for OUT of the size that @want in this
  *	endpoint's CURSOR page tells
+ * @need_records: IN: records to be readable; with @need as well, either is enough; 0:
+ *	not asked for
  * @deadline: absolute CLOCK_MONOTONIC time in ns, or SHMRING_DEADLINE_*
  *
  * What is left in the ring is told before the peer's end is.
@@ -296,7 +331,33 @@ struct shmring_ioc_wait {
 	__u32 events;
 	__u32 revents;
 	__aligned_u64 need;
+	__aligned_u64 need_records;
 	__aligned_u64 deadline;
+};
+
+#define SHMRING_ADOPT_TAKE	1
+#define SHMRING_ADOPT_DONE	2
+
+/**
+ * struct shmring_ioc_adopt - argument of SHMRING_IOC_ADOPT
+ * @size: sizeof(struct shmring_ioc_adopt)
+ * @op: SHMRING_ADOPT_*
+ * @slot: DONE: what TAKE told; TAKE: out: whose records they were
+ * @lane: TAKE: out: where they are
+ * @pos: TAKE: out: from here
+ * @end: TAKE: out: to here
+ *
+ * Consumers of a QUEUE: TAKE makes the caller the one who reads what a dead consumer
+ * had claimed and not released (ENOENT: there is nothing), DONE says that it did. Of
+ * a caller that dies in between somebody else inherits.
+ */
+struct shmring_ioc_adopt {
+	__u32 size;
+	__u32 op;
+	__u32 slot;
+	__u32 lane;
+	__aligned_u64 pos;
+	__aligned_u64 end;
 };
 
 /*
@@ -311,6 +372,7 @@ struct shmring_ioc_wait {
 #define SHMRING_IOC_EVENTFD	_IO(SHMRING_IOC_TYPE, 0x44)
 #define SHMRING_IOC_KICK	_IO(SHMRING_IOC_TYPE, 0x45)
 #define SHMRING_IOC_WAIT	_IO(SHMRING_IOC_TYPE, 0x46)
+#define SHMRING_IOC_ADOPT	_IO(SHMRING_IOC_TYPE, 0x47)
 
 /*
  * The mapped file
@@ -318,17 +380,20 @@ struct shmring_ioc_wait {
  *
  *   0             META     one page        the kernel writes, all read
  *   cursor_offset CURSOR   a page a slot   its endpoint writes, all read
- *   data_offset   DATA     data_size       producers write, all read
+ *   shared_offset SHARED   one page        all of one role write, all read; MPSC and
+ *                                          BROADCAST: producers; QUEUE: consumers
+ *   data_offset   DATA     lanes           each producer writes its own, all read
  *
- * Three mappings are granted, each exactly, MAP_SHARED, without PROT_EXEC:
- * CONTROL (META and all CURSOR pages, offset 0, control_size bytes) read-only; one
- * CURSOR page, read-write if it is the endpoint's own; DATA read-write for producers
- * and read-only for the others. Anything else: EINVAL for a wrong range, EACCES for
- * a right that is not there. DATA may be mapped any number of times, so that two
- * mappings in a row make every record contiguous.
+ * These mappings are granted, each exactly, MAP_SHARED, without PROT_EXEC: CONTROL
+ * (everything before DATA, offset 0, control_size bytes) read-only; one CURSOR page,
+ * read-write if it is the endpoint's own; SHARED, read-write for the role that writes
+ * it; one lane (data_size bytes at data_offset + lane * data_size), read-write for its
+ * producer; DATA of a RAW ring, read-write for producers. Anything else: EINVAL for a
+ * wrong range, EACCES for a right that is not there. A lane may be mapped any number
+ * of times, so that two mappings in a row make every record contiguous.
  *
- * (k) kernel writes   (u) the endpoint that owns the page writes
- * On the module-free backend the library writes what (k) writes here.
+ * (k) kernel writes   (u) the endpoint that owns the page writes   (s) shared: all of
+ * a role write. On the module-free backend the library writes what (k) writes here.
  */
 
 /* state of a slot */
@@ -352,6 +417,29 @@ struct shmring_slot {
 	__u32 pid;
 };
 
+/* state of an orphan */
+#define SHMRING_ORPHAN_NONE	0
+#define SHMRING_ORPHAN_WAITING	1	/* nobody has it yet */
+#define SHMRING_ORPHAN_TAKEN	2	/* @owner reads it */
+
+/**
+ * struct shmring_orphan - what the dead consumer of a slot had claimed in a QUEUE
+ * @state: (k) SHMRING_ORPHAN_*, written last
+ * @lane: (k)
+ * @pos: (k) from here
+ * @end: (k) to here
+ * @owner: (k) slot of the consumer that has taken it over
+ * @resv: zero
+ */
+struct shmring_orphan {
+	__u32 state;
+	__u32 lane;
+	__aligned_u64 pos;
+	__aligned_u64 end;
+	__u32 owner;
+	__u32 resv;
+};
+
 /**
  * struct shmring_meta - the META page
  * @magic: (k) SHMRING_MAGIC, written last
@@ -365,8 +453,16 @@ struct shmring_slot {
  * @topology: (k)
  * @full_policy: (k)
  * @slots: (k)
+ * @producers: (k)
+ * @consumers: (k)
+ * @shared_offset: (k)
  * @resv: zero
  * @slot: (k)
+ * @rx_state: (k) consumers of MPSC, QUEUE and BROADCAST: a bit for each slot that is
+ *	armed, and in the upper half how often a consumer came or went
+ * @tx_state: (k) the same of producers
+ * @orphans: (k) a bit for each @orphan that is waiting
+ * @orphan: (k) by slot
  */
 struct shmring_meta {
 	__u32 magic;
@@ -380,8 +476,20 @@ struct shmring_meta {
 	__u32 topology;
 	__u32 full_policy;
 	__u32 slots;
-	__aligned_u64 resv[24];
+	__u32 producers;
+	__u32 consumers;
+	__aligned_u64 shared_offset;
+	__aligned_u64 resv[22];
 	struct shmring_slot slot[SHMRING_SLOTS_MAX];
+
+	__aligned_u64 rx_state;
+	__aligned_u64 resv1[15];
+
+	__aligned_u64 tx_state;
+	__aligned_u64 orphans;
+	__aligned_u64 resv2[14];
+
+	struct shmring_orphan orphan[SHMRING_SLOTS_MAX];
 };
 
 /* values of armed */
@@ -389,12 +497,49 @@ struct shmring_meta {
 #define SHMRING_ARMED_YES	1	/* asleep or about to: kick when wake_at is reached */
 #define SHMRING_ARMED_GONE	2	/* closed or dead: look at META */
 
+#define SHMRING_MARKS		8
+
 /**
- * struct shmring_cursor - a CURSOR page, one 128-byte block per use
- * @pos: (u) producer: end of what is published; consumer: end of what is
- *	released; bytes since the ring was made, never wraps
+ * struct shmring_mark - the beginning of a record that a lapped consumer can go on from
+ * @pos: (u) where; SHMRING_MARK_NONE while it is being written
+ * @records: (u) how many records were published before it
+ */
+struct shmring_mark {
+	__aligned_u64 pos;
+	__aligned_u64 records;
+};
+
+#define SHMRING_MARK_NONE	(~0ULL)
+
+/**
+ * struct shmring_lane_pos - how far a consumer is in one lane
+ * @pos: (u) end of what is released; SHMRING_POS_JOINING: not known yet
+ * @resv: zero
+ */
+struct shmring_lane_pos {
+	__aligned_u64 pos;
+	__aligned_u64 resv[7];
+};
+
+#define SHMRING_POS_JOINING	(~0ULL)
+
+/*
+ * A position is a multiple of 8: shifted left by 3 it leaves six bits. In @hold: the
+ * lane, and that it is valid. In &struct shmring_shared: who took what is before it.
+ */
+#define SHMRING_TAG_SHIFT	3
+#define SHMRING_TAG_MASK	0x3fULL
+#define SHMRING_HOLD_VALID	0x20ULL
+
+/**
+ * struct shmring_cursor - a CURSOR page, one block of 128 bytes or more per use
+ * @pos: (u) producer: end of what is published; consumer of an SPSC ring: end of
+ *	what is released; bytes since the ring was made, never wraps
  * @armed: (u, k) SHMRING_ARMED_*: does a peer that publishes have to KICK
- * @wake_at: (u, k) valid while armed: the peer's @pos from which on it has to
+ * @wake_at: (u, k) valid while armed. SPSC, and OUT: the peer's position from which on
+ *	it has to. IN otherwise: bytes in any one lane from which on
+ * @wake_records: (u, k) likewise in records; SPSC: the producer's @records from which
+ *	on. SHMRING_WAKE_NEVER: not asked for
  * @want: (u) producer: bytes of the record that its last failed reservation was
  *	for, header included; EPOLLOUT means that such a record fits. What else a
  *	record needs (room for the next header) the kernel adds itself
@@ -403,11 +548,21 @@ struct shmring_meta {
  * @stalls: (u) times the ring was found full (producer) or empty (consumer)
  * @sleeps: (u) times the endpoint slept
  * @kicks: (u) times the endpoint had to KICK
+ * @lost: (u) producer: records not taken by a full lane; consumer: records that were
+ *	overwritten before it had read them
+ * @limit: (u) producer of a BROADCAST ring: nothing was or will be written at or after
+ *	it; what is more than data_size before it may be overwritten
+ * @mark: (u) producer of an OVERWRITE ring
+ * @hold: (u) consumer of a QUEUE: the position from which on it is reading, tagged
+ *	with the lane and SHMRING_HOLD_VALID; 0: it holds nothing
+ * @hold_end: (u) where that ends; written before @hold
+ * @lane: (u) consumer of an MPSC or BROADCAST ring: positions by lane
  *
  * To arm: write wake_at, then armed, full barrier, look at the peer's position
  * once more, sleep only if it has not moved. To publish: write the position, full
  * barrier (none on a SPIN ring), read armed. Whoever clears armed wakes the
- * endpoint after it.
+ * endpoint after it. With more than two endpoints the bits in META stand for the
+ * armed of all.
  */
 struct shmring_cursor {
 	__aligned_u64 pos;
@@ -416,7 +571,8 @@ struct shmring_cursor {
 	__u32 armed;
 	__u32 resv1;
 	__aligned_u64 wake_at;
-	__aligned_u64 resv2[14];
+	__aligned_u64 wake_records;
+	__aligned_u64 resv2[13];
 
 	__aligned_u64 want;
 	__u32 closed;
@@ -427,13 +583,54 @@ struct shmring_cursor {
 	__aligned_u64 stalls;
 	__aligned_u64 sleeps;
 	__aligned_u64 kicks;
-	__aligned_u64 resv5[12];
+	__aligned_u64 lost;
+	__aligned_u64 resv5[11];
+
+	__aligned_u64 limit;
+	__aligned_u64 resv6[15];
+	struct shmring_mark mark[SHMRING_MARKS];
+
+	__aligned_u64 hold;
+	__aligned_u64 hold_end;
+	__aligned_u64 resv7[14];
+
+	__aligned_u64 resv8[144];
+	struct shmring_lane_pos lane[SHMRING_SLOTS_MAX];
+};
+
+#define SHMRING_WAKE_NEVER	(~0ULL)
+
+/**
+ * struct shmring_shared_head - the front of one lane of a QUEUE
+ * @claim: (s) end of what consumers have claimed, tagged with the slot of the one that
+ *	claimed last, plus one
+ * @resv: zero
+ */
+struct shmring_shared_head {
+	__aligned_u64 claim;
+	__aligned_u64 resv[7];
+};
+
+/**
+ * struct shmring_shared - the SHARED page
+ * @tickets: (s) MPSC, BROADCAST: how many publications there were; each takes the next
+ *	number
+ * @head: (s) QUEUE: by lane
+ * @proof: (s) QUEUE: by lane * consumers + consumer: end of the last claim of this
+ *	consumer in this lane that another one has gone past
+ */
+struct shmring_shared {
+	union {
+		__aligned_u64 tickets;
+		struct shmring_shared_head head[SHMRING_SLOTS_MAX];
+	};
+	__aligned_u64 proof[SHMRING_SLOTS_MAX * SHMRING_SLOTS_MAX / 4];
 };
 
 /**
  * struct shmring_record - header of a record in DATA; the payload follows
  * @word: 0: not there yet; else SHMRING_REC_READY | payload length
- * @aux: zero
+ * @aux: MPSC, BROADCAST: the ticket of the publication, modulo 2^32; otherwise zero
  *
  * Records start at multiples of SHMRING_REC_ALIGN and may run over the end of
  * DATA into its beginning.
@@ -445,6 +642,8 @@ struct shmring_record {
 
 #define SHMRING_REC_ALIGN	8
 #define SHMRING_REC_READY	0x80000000u
+/* MPSC, BROADCAST: of one publication with the record before it; no ticket. */
+#define SHMRING_REC_CHAIN	0x40000000u
 #define SHMRING_REC_LEN		0x3fffffffu
 
 #endif /* _UAPI_LINUX_SHMRING_H */

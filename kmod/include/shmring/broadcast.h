@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * Many producers, many consumers, every record to each of them from where it joined.
+ *
+ * Consumers merge lanes as in mpsc.h, each with positions of its own. A producer is
+ * gated by the slowest live consumer; by none if there is none: what nobody has
+ * joined for is gone.
+ *
+ * Joining: whoever joins must not be overrun before the producer knows of it. It is
+ * counted first, and then begins at what the producer has published by then. A
+ * producer that was not told of it in its last look around may write a lane's length
+ * beyond what it had published at that time, and no further.
+ *
+ * Ordering:
+ *
+ *   shmring_broadcast_refresh  position, full fence, then who is there
+ *     pairs with               joining in META, full fence, then the position in
+ *                              shmring_broadcast_join()
+ *     so that                  the producer counts the new consumer, or the consumer
+ *                              begins where it is not going to be overrun
+ *
+ * With SHMRING_FULL_OVERWRITE nobody gates: see overwrite.h.
+ */
+#ifndef SHMRING_BROADCAST_H
+#define SHMRING_BROADCAST_H
+
+#include <shmring/mpsc.h>
+
+#define SHMRING_BROADCAST_TRIES	4
+
+/* Where the slowest live consumer is in a lane. -EAGAIN: somebody is just joining. */
+static inline int shmring_broadcast_gate(const struct shmring_group *g, __u32 lane, __u64 tail,
+					 __u64 *gate)
+{
+	__u32 slot;
+
+	*gate = tail;
+	for (slot = g->producers; slot < g->producers + g->consumers; slot++) {
+		__u64 pos;
+
+		if (!shmring_group_live(g, slot))
+			continue;
+		/* pairs with the store-release in shmring_merge_release() */
+		pos = shmring_load_acquire(&g->cursor[slot]->lane[lane].pos);
+		if (pos == SHMRING_POS_JOINING)
+			return -EAGAIN;
+		/* Ahead of the producer only a liar can be, to its own loss. */
+		if ((__s64)(*gate - pos) > 0)
+			*gate = pos;
+	}
+	return 0;
+}
+
+/**
+ * shmring_broadcast_refresh() - look again how far consumers are
+ * @tx: producer
+ * @g: its group
+ *
+ * A consumer that goes back gates nothing that was free before.
+ */
+static inline void shmring_broadcast_refresh(struct shmring_spsc_tx *tx,
+					     const struct shmring_group *g)
+{
+	/* What is held back is not published: it must not be overwritten either. */
+	__u64 told = shmring_load(&tx->mine->pos);
+	unsigned int tries;
+	__u64 state, gate;
+
+	shmring_fence();	/* pairs with the fence in shmring_broadcast_join() */
+	for (tries = 0; tries < SHMRING_BROADCAST_TRIES; tries++) {
+		/* pairs with the store-release of the count by whoever joins */
+		state = shmring_load_acquire(&g->meta->rx_state);
+		if (shmring_broadcast_gate(g, g->slot, told, &gate) ||
+		    (__s64)(gate - tx->seen) <= 0)
+			return;
+		if (!((shmring_load_acquire(&g->meta->rx_state) ^ state) &
+		      ~SHMRING_STATE_ARMED)) {
+			shmring_lane_gate(tx, gate);
+			return;
+		}
+	}
+}
+
+/**
+ * shmring_broadcast_join() - where a new consumer begins in a lane
+ * @producer: the lane's producer's CURSOR page
+ *
+ * The consumer's slot is live, its position is JOINING, and the count in META's
+ * rx_state has been raised since.
+ *
+ * Return: the position.
+ */
+static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer)
+{
+	shmring_fence();	/* pairs with the fence in shmring_broadcast_refresh() */
+	/* pairs with the store-release in shmring_lane_publish() */
+	return shmring_load_acquire(&producer->pos);
+}
+
+/**
+ * shmring_broadcast_recover() - take over a lane from earlier producers
+ * @tx: producer, with @data, @mask and @mine set
+ * @g: its group
+ * @overwrite: consumers gate nothing
+ *
+ * The walk begins at the position that the predecessor told, or at a live consumer's
+ * if that contradicts it.
+ *
+ * Return: whether records were found that nobody was told of.
+ */
+static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
+					    const struct shmring_group *g, int overwrite)
+{
+	__u64 from = shmring_load(&tx->mine->pos), pos;
+	int found;
+	__u32 slot;
+
+	from &= ~(__u64)(SHMRING_REC_ALIGN - 1);
+	for (slot = g->producers; slot < g->producers + g->consumers && !overwrite; slot++) {
+		if (!shmring_group_live(g, slot))
+			continue;
+		/* pairs with the store-release in shmring_merge_release() */
+		pos = shmring_load_acquire(&g->cursor[slot]->lane[g->slot].pos);
+		if (pos != SHMRING_POS_JOINING && !(pos & (SHMRING_REC_ALIGN - 1)) &&
+		    shmring_spsc_used(from, pos, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
+			from = pos;
+	}
+	found = shmring_lane_recover(tx, from);
+	/* Nothing is known of who reads what: ask before the first record. */
+	tx->seen = tx->tail - tx->mask - 1;
+	tx->limit = tx->tail;
+	return found;
+}
+
+#endif /* SHMRING_BROADCAST_H */

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * Many producers, one consumer, one order: a merge of lanes by tickets.
+ *
+ * A publication takes a ticket, the next number of a counter in SHARED, and writes it
+ * beside its header word. The consumer delivers the smallest ticket that it sees, but
+ * only once it has looked into every lane *after* that ticket was taken: it reads the
+ * counter first (the horizon), then all lanes, and delivers what is before the horizon.
+ * So a record whose commit had returned before another commit began is delivered before
+ * it, whoever the producers are; and no producer waits for another, ever: a ticket that
+ * was taken and not used (its producer was killed) is a number that nobody misses.
+ *
+ * This is the order of a ticket lock (Reed and Kanodia's sequencer) without the lock;
+ * looking again before delivering is the second collect of an atomic snapshot.
+ *
+ * Tickets are advice. A producer that forges them, or the counter, delays others by as
+ * much as it forges, for a bounded number of records, and can lose nothing of theirs:
+ *
+ *  - in a lane tickets rise by one at least, and never fall behind the horizon at which
+ *    the lane was last seen empty;
+ *  - a horizon that no ticket is before is not waited for;
+ *  - a batch is delivered in a row, but no longer than a lane can hold.
+ *
+ * Ordering:
+ *
+ *   shmring_lane_publish   ticket, then store-release of the header word
+ *     pairs with           load-acquire of the word in shmring_merge_look()
+ *     so that              ticket, payload and the zeroed next header are seen
+ *   shmring_lane_publish   the fully ordered addition to the counter
+ *     pairs with           load-acquire of the counter in shmring_merge_horizon()
+ *     so that              what had been published before a ticket was taken is seen
+ *                          by a look into its lane after the ticket was
+ *   shmring_merge_release  store-release of the position in the lane
+ *     pairs with           load-acquire of it in shmring_mpsc_refresh()
+ *     so that              the payload was read before it is overwritten
+ */
+#ifndef SHMRING_MPSC_H
+#define SHMRING_MPSC_H
+
+#include <shmring/group.h>
+#include <shmring/overwrite.h>
+
+/**
+ * shmring_mpsc_refresh() - look at the consumer's position again
+ * @tx: producer
+ * @g: its group
+ *
+ * Return: 0, or -EPROTO.
+ */
+static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct shmring_group *g)
+{
+	const struct shmring_cursor *consumer = g->cursor[g->producers];
+
+	/* pairs with the store-release in shmring_merge_release() */
+	return shmring_lane_gate(tx, shmring_load_acquire(&consumer->lane[g->slot].pos));
+}
+
+/**
+ * struct shmring_merge_lane - private state of a consumer in one lane
+ * @data: the lane, mapped twice in a row
+ * @done: position up to which records are released
+ * @head: position of the next record to deliver
+ * @chain: while below it, records that belong to the last one's publication follow it
+ * @word: header word of that record, while the lane is ready
+ * @ticket: its ticket, made to rise
+ * @floor: the least that the next ticket can be
+ * @records: OVERWRITE: number of the record at @done, counted by its producer
+ * @ahead: records between @done and @head
+ */
+struct shmring_merge_lane {
+	const unsigned char *data;
+	__u64 done;
+	__u64 head;
+	__u64 chain;
+	__u32 word;
+	__u32 ticket;
+	__u32 floor;
+	__u32 ahead;
+	__u64 records;
+};
+
+/**
+ * struct shmring_merge - private state of a consumer of an MPSC or BROADCAST ring
+ * @g: its group
+ * @mine: its CURSOR page
+ * @mask: bytes of a lane - 1
+ * @records: records released
+ * @lost: records overwritten before they were read
+ * @lanes: lanes to look into: a bit for each
+ * @ready: lanes whose next record is known
+ * @touched: lanes with records that were delivered and not released
+ * @broken: lanes whose producer wrote nonsense
+ * @horizon: the counter before the last look into all lanes
+ * @last: lane of the last record delivered
+ * @first: lane of the first record since the last release
+ * @tickets: there is more than one lane
+ * @fence: producers may sleep
+ * @overwrite: producers do not wait
+ */
+struct shmring_merge {
+	struct shmring_group g;
+	struct shmring_cursor *mine;
+	__u64 mask;
+	__u64 records;
+	__u64 lost;
+	__u32 lanes;
+	__u32 ready;
+	__u32 touched;
+	__u32 broken;
+	__u32 horizon;
+	__u32 last;
+	__u32 first;
+	__u32 tickets;
+	__u32 fence;
+	__u32 overwrite;
+	struct shmring_merge_lane lane[SHMRING_SLOTS_MAX];
+};
+
+#define SHMRING_NO_LANE		32u
+
+static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
+					      __u64 pos)
+{
+	const void *header = m->lane[lane].data + (pos & m->mask);
+
+	return &((const struct shmring_record *)header)->word;
+}
+
+/* What is at the lane's head, or was: may it have been overwritten? */
+static inline int shmring_merge_lapped(const struct shmring_merge *m, __u32 l, __u64 pos)
+{
+	return m->overwrite && shmring_overwritten(m->g.cursor[l], pos, m->mask + 1);
+}
+
+/* A lane was lapped: go on from a mark, and count what lies between. */
+static inline void shmring_merge_resync(struct shmring_merge *m, __u32 l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 pos, records;
+
+	if (lane->ahead || shmring_overwrite_mark(m->g.cursor[l], m->mask + 1, 0, &pos, &records))
+		return;		/* release first; or the next look will do */
+	m->lost += records - lane->records;
+	lane->records = records;
+	lane->done = pos;
+	lane->head = pos;
+	shmring_store(&m->mine->lost, m->lost);
+}
+
+/*
+ * Look for the next record of a lane that is not ready. Return: 0, or -EBADMSG: the
+ * lane is not looked into again until shmring_merge_join().
+ */
+static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	const __u32 *header = shmring_merge_word(m, l, lane->head);
+	/* pairs with the store-release in shmring_lane_publish() */
+	__u32 word = shmring_load_acquire(header);
+	__u32 flags = m->tickets ? SHMRING_REC_CHAIN : 0;
+	__u32 ticket;
+	long len;
+
+	if (shmring_unlikely(shmring_merge_lapped(m, l, lane->head))) {
+		shmring_merge_resync(m, l);
+		return 0;
+	}
+	if (!word) {
+		/* Whatever comes is published after the horizon was read. */
+		if (all && (__s32)(m->horizon - 1 - lane->floor) > 0)
+			lane->floor = m->horizon - 1;
+		return 0;
+	}
+	len = shmring_lane_header(word, flags, m->mask - (lane->head - lane->done));
+	if (shmring_unlikely(len < 0)) {
+		/* Fuller than can be is only full of what was not released yet. */
+		if ((word & SHMRING_REC_READY) && lane->head != lane->done &&
+		    shmring_record_size(word & SHMRING_REC_LEN) <= m->mask)
+			return 0;
+		m->broken |= 1u << l;
+		return -EBADMSG;
+	}
+	if (!(word & SHMRING_REC_CHAIN)) {
+		ticket = shmring_load(header + 1);
+		lane->chain = lane->head;
+	} else {
+		ticket = lane->floor - 1;
+	}
+	if ((__s32)(ticket - lane->floor) < 0)
+		ticket = lane->floor;
+	lane->word = word;
+	lane->ticket = ticket;
+	m->ready |= 1u << l;
+	return 0;
+}
+
+/* The ready lane with the smallest ticket; of equals the one that is next in turn. */
+static inline __u32 shmring_merge_least(const struct shmring_merge *m)
+{
+	__u32 ready = m->ready, best = SHMRING_NO_LANE, l;
+
+	for (; ready; ready &= ready - 1) {
+		l = (__u32)__builtin_ctz(ready);
+		if (best == SHMRING_NO_LANE ||
+		    (__s32)(m->lane[l].ticket - m->lane[best].ticket) < 0 ||
+		    (m->lane[l].ticket == m->lane[best].ticket && best == m->last))
+			best = l;
+	}
+	return best;
+}
+
+/* A new horizon, and a look into all lanes after it. */
+static inline int shmring_merge_horizon(struct shmring_merge *m)
+{
+	__u32 rest = m->lanes & ~m->ready & ~m->broken;
+	int err = 0;
+
+	/* pairs with the addition in shmring_lane_publish() */
+	if (m->tickets)
+		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+	for (; rest; rest &= rest - 1) {
+		int bad = shmring_merge_look(m, (__u32)__builtin_ctz(rest), 1);
+
+		err = err ? err : bad;
+	}
+	return err;
+}
+
+/* Which lane has the next record; SHMRING_NO_LANE: none has. -EBADMSG: see look. */
+static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
+{
+	__u32 last = m->last, l;
+	unsigned int tries;
+	int err;
+
+	/* The lane of the last record is the only one that is not known to be as it was. */
+	if (last != SHMRING_NO_LANE && !(m->ready & 1u << last) && !(m->broken & 1u << last)) {
+		err = shmring_merge_look(m, last, 0);
+		if (err)
+			return err;
+	}
+	if (last != SHMRING_NO_LANE && (m->ready & 1u << last) &&
+	    (m->lane[last].word & SHMRING_REC_CHAIN) &&
+	    m->lane[last].head - m->lane[last].chain <= m->mask) {
+		*chosen = last;
+		return 0;
+	}
+	/* What a look finds has its ticket from before the next horizon: two are enough. */
+	for (tries = 0;; tries++) {
+		l = shmring_merge_least(m);
+		if (l != SHMRING_NO_LANE &&
+		    (!m->tickets || tries > 2 || (__s32)(m->lane[l].ticket - m->horizon) < 0))
+			break;
+		if (l == SHMRING_NO_LANE && tries)
+			break;
+		err = shmring_merge_horizon(m);
+		if (err)
+			return err;
+	}
+	*chosen = l;
+	return 0;
+}
+
+/**
+ * shmring_merge_peek() - look at the next record
+ * @m: consumer
+ * @payload: out: where its payload is, until it is released
+ *
+ * After shmring_merge_rewind() it is the first record that is not released.
+ *
+ * Return: payload bytes, -EAGAIN, or -EBADMSG: a producer wrote nonsense and its lane
+ * is left out from now on; told once.
+ */
+static inline long shmring_merge_peek(struct shmring_merge *m, const void **payload)
+{
+	__u32 l = m->first;
+	int err;
+
+	if (m->touched || l == SHMRING_NO_LANE || !(m->ready & 1u << l)) {
+		err = shmring_merge_choose(m, &l);
+		if (err)
+			return err;
+		if (l == SHMRING_NO_LANE)
+			return -EAGAIN;
+	}
+	m->last = l;
+	*payload = shmring_merge_word(m, l, m->lane[l].head) + 2;
+	return m->lane[l].word & SHMRING_REC_LEN;
+}
+
+/**
+ * shmring_merge_next() - step over the record that was peeked at
+ * @m: consumer
+ * @len: what shmring_merge_peek() returned
+ */
+static inline void shmring_merge_next(struct shmring_merge *m, long len)
+{
+	struct shmring_merge_lane *lane = &m->lane[m->last];
+
+	if (!m->touched)
+		m->first = m->last;
+	lane->head += shmring_record_size((__u64)len);
+	lane->floor = lane->ticket + 1;
+	lane->ahead++;
+	m->ready &= ~(1u << m->last);
+	m->touched |= 1u << m->last;
+}
+
+/* shmring_merge_rewind() - go back to the first record that is not released */
+static inline void shmring_merge_rewind(struct shmring_merge *m)
+{
+	__u32 l;
+
+	if (!m->touched)
+		return;
+	for (; m->touched; m->touched &= m->touched - 1) {
+		l = (__u32)__builtin_ctz(m->touched);
+		m->lane[l].head = m->lane[l].done;
+		m->lane[l].ahead = 0;
+		m->ready &= ~(1u << l);
+	}
+	m->last = m->first;
+	shmring_merge_look(m, m->first, 0);
+}
+
+/**
+ * shmring_merge_whole() - is what was delivered since the last release still there
+ * @m: consumer
+ *
+ * To be asked after the payload was used, of an OVERWRITE ring only. If it is not,
+ * shmring_merge_rewind() counts it as lost and goes on behind.
+ */
+static inline int shmring_merge_whole(const struct shmring_merge *m)
+{
+	__u32 rest = m->touched, l;
+
+	for (; rest; rest &= rest - 1) {
+		l = (__u32)__builtin_ctz(rest);
+		if (shmring_merge_lapped(m, l, m->lane[l].done))
+			return 0;
+	}
+	return 1;
+}
+
+/**
+ * shmring_merge_release() - give back all records that were stepped over
+ * @m: consumer
+ *
+ * Return: as shmring_group_check().
+ */
+static inline int shmring_merge_release(struct shmring_merge *m)
+{
+	__u32 l;
+
+	for (; m->touched; m->touched &= m->touched - 1) {
+		struct shmring_merge_lane *lane;
+
+		l = (__u32)__builtin_ctz(m->touched);
+		lane = &m->lane[l];
+		lane->done = lane->head;
+		lane->records += lane->ahead;
+		m->records += lane->ahead;
+		lane->ahead = 0;
+		/* pairs with the load-acquire in shmring_mpsc_refresh() */
+		shmring_store_release(&m->mine->lane[l].pos, lane->done);
+	}
+	m->first = SHMRING_NO_LANE;
+	shmring_store(&m->mine->records, m->records);
+	return shmring_group_check(&m->g, (int)m->fence);
+}
+
+/**
+ * shmring_merge_join() - which lanes have, or ever had, a producer
+ * @m: consumer
+ *
+ * To be called at the start, and when producers came or went: a lane whose producer
+ * was replaced is whole again.
+ */
+static inline void shmring_merge_join(struct shmring_merge *m)
+{
+	__u32 l;
+
+	m->broken = 0;
+	for (l = 0; l < m->g.producers; l++)
+		/* pairs with the store-release of whoever begins an endpoint */
+		if (shmring_load_acquire(&m->g.meta->slot[l].state) != SHMRING_SLOT_VACANT)
+			m->lanes |= 1u << l;
+}
+
+#endif /* SHMRING_MPSC_H */

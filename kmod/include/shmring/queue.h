@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * Many producers, many consumers, each record to exactly one of them.
+ *
+ * A consumer claims the next records of a lane by moving the lane's front in SHARED
+ * with one compare-and-swap. Before, it says in its own CURSOR page from where on it
+ * is going to read (its hold: Michael's hazard pointer), so that the producer, which
+ * may write up to the front, spares what is still being read. Nobody waits: a consumer
+ * that is stopped keeps its own records, and the others go on.
+ *
+ * Of a consumer that dies it has to be known whether it had made its last claim, or
+ * had only said so. The front names who claimed last, and whoever moves it on first
+ * writes down for that one how far its claims went (proof). So a hold is a claim
+ * exactly if the front or the proof says that it reaches to its end. What was claimed
+ * and not released becomes an orphan in META, and some consumer takes it over; both
+ * are done under a lock that itself outlives a death (the kernel's, or a lock of an
+ * open file), for it is rare.
+ *
+ * A hostile consumer can move a front as it likes: it can take records from the other
+ * consumers anyway. A front that cannot be is an error for the lane's producer, and
+ * no more than a lane without records for consumers.
+ *
+ * Ordering:
+ *
+ *   shmring_claim_try      hold, then the fully ordered swap of the front
+ *     pairs with           load-acquire of the front, then of holds in
+ *                          shmring_queue_refresh()
+ *     so that              a producer that sees the front moved sees the hold
+ *   shmring_claim_release  store-release of hold
+ *     pairs with           load-acquire of hold in shmring_queue_refresh()
+ *     so that              the payload was read before it is overwritten
+ *   shmring_claim_try      proof, then the swap
+ *     pairs with           load-acquire of the front, then proof in shmring_claim_made()
+ */
+#ifndef SHMRING_QUEUE_H
+#define SHMRING_QUEUE_H
+
+#include <shmring/group.h>
+
+#define SHMRING_CLAIM_TRIES	64
+#define SHMRING_GATE_TRIES	4
+
+static inline __u64 shmring_tagged(__u64 pos, __u64 tag)
+{
+	return pos << SHMRING_TAG_SHIFT | tag;
+}
+
+static inline __u64 shmring_tagged_pos(__u64 word)
+{
+	return (word & ~SHMRING_TAG_MASK) >> SHMRING_TAG_SHIFT;
+}
+
+/* Where the proof of a slot's claims in a lane is. */
+static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 lane, __u32 slot)
+{
+	return &g->shared->proof[lane * g->consumers + (slot - g->producers)];
+}
+
+/**
+ * struct shmring_claims - private state of a consumer
+ * @g: its group
+ * @mine: its CURSOR page
+ * @mask: bytes of a lane - 1
+ * @pos: position of the first record that is held
+ * @end: end of the last; equal to @pos when nothing is held
+ * @head: position of the next record to deliver
+ * @records: records released
+ * @lane: where they are
+ * @turn: lane to look into first
+ * @ahead: records between @pos and @head
+ * @adopted: slot of the dead consumer whose records these are, plus one
+ * @broken: lanes whose producer wrote nonsense
+ * @fence: producers may sleep
+ * @data: the lanes, each mapped twice in a row
+ */
+struct shmring_claims {
+	struct shmring_group g;
+	struct shmring_cursor *mine;
+	__u64 mask;
+	__u64 pos;
+	__u64 end;
+	__u64 head;
+	__u64 records;
+	__u32 lane;
+	__u32 turn;
+	__u32 ahead;
+	__u32 adopted;
+	__u32 broken;
+	__u32 fence;
+	const unsigned char *data[SHMRING_SLOTS_MAX];
+};
+
+static inline const __u32 *shmring_claim_word(const struct shmring_claims *c, __u32 lane,
+					      __u64 pos)
+{
+	const void *header = c->data[lane] + (pos & c->mask);
+
+	return &((const struct shmring_record *)header)->word;
+}
+
+/*
+ * Claim up to @n records of @lane. Return: 1, 0 (there is none), -EBADMSG: the lane is
+ * not looked into again until c->broken is cleared.
+ */
+static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
+{
+	__aligned_u64 *front = &c->g.shared->head[lane].claim;
+	unsigned int tries, k;
+
+	for (tries = 0; tries < SHMRING_CLAIM_TRIES; tries++) {
+		/* pairs with the swap of whoever moved it */
+		__u64 was = shmring_load_acquire(front);
+		__u64 pos = shmring_tagged_pos(was), end = pos;
+		__u32 owner = (__u32)(was & SHMRING_TAG_MASK), slot = owner - 1;
+		long len = -EAGAIN;
+
+		for (k = 0; k < n; k++) {
+			/* pairs with the store-release in shmring_lane_publish() */
+			__u32 word = shmring_load_acquire(shmring_claim_word(c, lane, end));
+
+			len = shmring_lane_header(word, 0, c->mask - (end - pos));
+			if (len < 0)
+				break;
+			end += shmring_record_size((__u64)len);
+		}
+		if (end == pos) {
+			if (shmring_load_acquire(front) != was)
+				continue;	/* not the words of a record any more */
+			if (len == -EAGAIN)
+				return 0;
+			c->broken |= 1u << lane;
+			return -EBADMSG;
+		}
+		shmring_store(&c->mine->hold_end, end);
+		/* pairs with the load-acquire in shmring_claim_made(); hold_end first */
+		shmring_store_release(&c->mine->hold,
+				      shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
+		if (owner && slot != c->g.slot && slot >= c->g.producers &&
+		    slot < c->g.producers + c->g.consumers) {
+			__aligned_u64 *proof = shmring_proof(&c->g, lane, slot);
+			__u64 old;
+
+			do
+				old = shmring_load(proof);
+			while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos));
+		}
+		/* pairs with the load-acquire in shmring_queue_refresh() */
+		if (shmring_swap_if(front, was, shmring_tagged(end, c->g.slot + 1))) {
+			c->lane = lane;
+			c->pos = pos;
+			c->head = pos;
+			c->end = end;
+			c->ahead = 0;
+			return 1;
+		}
+		shmring_store(&c->mine->hold, 0);
+	}
+	return 0;
+}
+
+/**
+ * shmring_claim() - get records to deliver, unless some are held
+ * @c: consumer
+ * @n: how many at most
+ *
+ * Lanes are served in turn.
+ *
+ * Return: 0, -EAGAIN (there are none), -EBADMSG (a producer wrote nonsense and its lane
+ * is left out from now on; told once).
+ */
+static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
+{
+	__u32 k, lane = c->turn;
+	int got;
+
+	if (c->head != c->end)
+		return 0;
+	if (c->ahead)
+		return -EAGAIN;	/* one claim at a time: release first */
+	for (k = 0; k < c->g.producers; k++) {
+		if (!(c->broken & 1u << lane)) {
+			got = shmring_claim_try(c, lane, n);
+			if (got < 0)
+				return got;
+		} else {
+			got = 0;
+		}
+		lane = lane + 1 < c->g.producers ? lane + 1 : 0;
+		if (got) {
+			c->turn = lane;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+/**
+ * shmring_claim_peek() - look at the next record that is held
+ * @c: consumer, after shmring_claim()
+ * @payload: out: where its payload is
+ *
+ * Return: payload bytes, -EAGAIN (all were delivered), or -EBADMSG (they were changed
+ * since they were claimed).
+ */
+static inline long shmring_claim_peek(const struct shmring_claims *c, const void **payload)
+{
+	const __u32 *header = shmring_claim_word(c, c->lane, c->head);
+	long len;
+
+	if (c->head == c->end)
+		return -EAGAIN;
+	*payload = header + 2;
+	len = shmring_lane_header(shmring_load(header), 0, c->end - c->head);
+	return len == -EAGAIN ? -EBADMSG : len;
+}
+
+/* shmring_claim_next() - step over the record that was peeked at */
+static inline void shmring_claim_next(struct shmring_claims *c, long len)
+{
+	c->head += shmring_record_size((__u64)len);
+	c->ahead++;
+}
+
+/* shmring_claim_rewind() - go back to the first record that is held */
+static inline void shmring_claim_rewind(struct shmring_claims *c)
+{
+	c->head = c->pos;
+	c->ahead = 0;
+}
+
+/**
+ * shmring_claim_release() - give back all records that are held
+ * @c: consumer; @adopted is 0
+ *
+ * Those that were not delivered yet are given back, too: nobody gets them. Claim no
+ * more than is going to be read.
+ *
+ * Return: as shmring_group_check().
+ */
+static inline int shmring_claim_release(struct shmring_claims *c)
+{
+	c->records += c->ahead;
+	c->ahead = 0;
+	c->pos = c->end;
+	c->head = c->end;
+	shmring_store(&c->mine->records, c->records);
+	/* pairs with the load-acquire in shmring_queue_refresh() */
+	shmring_store_release(&c->mine->hold, 0);
+	return shmring_group_check(&c->g, (int)c->fence);
+}
+
+/**
+ * shmring_claim_made() - had a consumer that is gone made the claim that it holds
+ * @g: a group of the ring
+ * @slot: its slot
+ * @orphan: out: lane, pos and end of what it had claimed and not released
+ * @mask: bytes of a lane - 1
+ *
+ * Return: whether there is such a thing.
+ */
+static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
+				     struct shmring_orphan *orphan, __u64 mask)
+{
+	const struct shmring_cursor *cursor = g->cursor[slot];
+	/* pairs with the store-release in shmring_claim_try() */
+	__u64 hold = shmring_load_acquire(&cursor->hold);
+	__u64 end = shmring_load(&cursor->hold_end);
+	__u64 pos = shmring_tagged_pos(hold), front;
+	__u32 lane = (__u32)(hold & (SHMRING_HOLD_VALID - 1));
+
+	if (!(hold & SHMRING_HOLD_VALID) || lane >= g->producers ||
+	    (end & (SHMRING_REC_ALIGN - 1)) || end - pos - 1 > mask)
+		return 0;
+	/* pairs with the swap in shmring_claim_try(): proof is written before it */
+	front = shmring_load_acquire(&g->shared->head[lane].claim);
+	if ((__s64)(shmring_tagged_pos(front) - end) < 0)
+		return 0;
+	if (front != shmring_tagged(end, slot + 1) &&
+	    (__s64)(shmring_load(shmring_proof(g, lane, slot)) - end) < 0)
+		return 0;
+	orphan->lane = lane;
+	orphan->pos = pos;
+	orphan->end = end;
+	return 1;
+}
+
+/* How far nobody reads in a lane any more. Return: 0; -EAGAIN: consumers come and go. */
+static inline int shmring_queue_gate(const struct shmring_group *g, __u32 lane, __u64 *gate)
+{
+	__u32 first = g->producers, slot;
+	unsigned int tries;
+
+	for (tries = 0; tries < SHMRING_GATE_TRIES; tries++) {
+		/* pairs with the store-release of the count after a change in META */
+		__u64 state = shmring_load_acquire(&g->meta->rx_state);
+		/* pairs with the swap in shmring_claim_try() */
+		__u64 front = shmring_load_acquire(&g->shared->head[lane].claim);
+		__u64 least = shmring_tagged_pos(front), word, pos;
+
+		for (slot = first; slot < first + g->consumers; slot++) {
+			if (!shmring_group_live(g, slot))
+				continue;
+			/* pairs with the store-release in shmring_claim_release() */
+			word = shmring_load_acquire(&g->cursor[slot]->hold);
+			pos = shmring_tagged_pos(word);
+			if ((word & SHMRING_TAG_MASK) == (SHMRING_HOLD_VALID | lane) &&
+			    (__s64)(least - pos) > 0)
+				least = pos;
+		}
+		/* After the slots: an orphan is written before its slot is not live. */
+		for (slot = first; slot < first + g->consumers; slot++) {
+			const struct shmring_orphan *o = &g->meta->orphan[slot];
+
+			/* pairs with the store-release of whoever writes orphans */
+			if (shmring_load_acquire(&o->state) == SHMRING_ORPHAN_NONE ||
+			    shmring_load(&o->lane) != lane)
+				continue;
+			pos = shmring_load(&o->pos);
+			if ((__s64)(least - pos) > 0)
+				least = pos;
+		}
+		/* pairs with the store-release of the count; holds were loaded before */
+		shmring_rmb();
+		if ((shmring_load_acquire(&g->meta->rx_state) ^ state) & ~SHMRING_STATE_ARMED)
+			continue;
+		*gate = least;
+		return 0;
+	}
+	return -EAGAIN;
+}
+
+/**
+ * shmring_queue_refresh() - look again how far consumers are
+ * @tx: producer
+ * @g: its group
+ *
+ * Return: 0, or -EPROTO.
+ */
+static inline int shmring_queue_refresh(struct shmring_spsc_tx *tx, const struct shmring_group *g)
+{
+	__u64 gate;
+
+	if (shmring_queue_gate(g, g->slot, &gate))
+		return 0;
+	/* A hold that was taken back is behind what was seen: nothing new. */
+	if ((__s64)(gate - tx->seen) < 0)
+		return 0;
+	return shmring_lane_gate(tx, gate);
+}
+
+#endif /* SHMRING_QUEUE_H */
