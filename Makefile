@@ -36,6 +36,8 @@ help:
 	@echo '  demo            - a tour in two parts: the module in a guest with two NUMA'
 	@echo '                    nodes, then the module-free backend here, measured'
 	@echo '  bench           - producer and consumer, measured here and now'
+	@echo '  bench-peers     - against DPDK, Concurrency Kit, Boost and moodycamel, which are'
+	@echo '                    installed for it, and what the kernel has'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
 	@echo '  check           - lint, check-fast and check-vm'
@@ -94,6 +96,9 @@ demo: lib tools deps-kernel deps-vm kernel-$(KERNEL)
 bench: tools
 	$(Q)$(BUILD)/tools/shmring bench pc
 
+bench-peers: deps-peers tools
+	$(Q)$(BUILD)/tools/shmring bench peers
+
 check_needs_lint := ksft kernel-$(KERNEL) deps-lint deps-kernel
 check_needs_fast := lib tools
 check_needs_vm := lib tools selftests deps-kernel kernel-$(KERNEL)
@@ -143,5 +148,5 @@ clean:
 distclean:
 	$(Q)rm -rf $(BUILD)
 
-.PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench \
+.PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench bench-peers \
 	lint check check-fast check-vm check-debug vm-shell install clean distclean

@@ -37,6 +37,12 @@ debug-kernel cmd:bc                   bc
 debug-kernel header:gelf.h            libelf-dev
 debug-kernel header:openssl/sha.h     libssl-dev
 debug-kernel file:/usr/src/linux-source-6.1.tar.xz linux-source-6.1
+peers     cmd:g++                     g++
+peers     header:ck_ring.h            libck-dev
+peers     file:/usr/include/dpdk/rte_ring.h libdpdk-dev
+peers     file:/usr/include/boost/lockfree/spsc_queue.hpp libboost-dev
+peers     file:/usr/include/readerwriterqueue/readerwriterqueue.h libreaderwriterqueue-dev
+peers     file:/usr/include/concurrentqueue/concurrentqueue.h libconcurrentqueue-dev
 lint      cmd:perl                    perl
 lint      cmd:sparse                  sparse
 lint      cmd:shellcheck              shellcheck

@@ -9,6 +9,7 @@
 #include "tool.h"
 
 int bench_pc(int argc, char **argv);
+int bench_peers(int argc, char **argv);
 
 /* bench_cpu.c: which CPUs there are, and staying on one */
 

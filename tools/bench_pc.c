@@ -17,6 +17,8 @@ static const char *obstacle(const struct pc_args *args, const struct pc_contende
 	err = who->available();
 	if (err == -ENOENT)	/* only opening the device can say so */
 		return "there is no /dev/shmring, so the module is not loaded";
+	if (err == -ENOPKG)
+		return "its library was not there when this was built";
 	return err ? shmring_strerror(err) : NULL;
 }
 
@@ -42,9 +44,6 @@ static int choose(struct pc_args *args, struct pc_report *report)
 	if (!n)
 		return tool_say(TOOL_ERROR, "no contender can run here");
 	args->contenders = report->contenders = n;
-	for (i = 0; i < n; i++)
-		if (args->who[i] == args->baseline)
-			report->baseline = i;
 	return TOOL_OK;
 }
 
@@ -77,7 +76,8 @@ static void prepare(const struct pc_args *args, const struct pc_result *result, 
 	run->who = result->who;
 	run->place = &args->place;
 	run->shape.len = result->len;
-	run->shape.ring_bytes = args->ring_bytes;
+	run->shape.batch = result->batch;
+	run->shape.ring_bytes = result->ring_bytes;
 	run->round_trip = result->round_trip;
 	run->count = result->count;
 }
@@ -89,6 +89,8 @@ static int trace(const struct pc_args *args, struct pc_result *result,
 	struct pc_run run;
 	int err;
 
+	if (result->unfit)
+		return TOOL_OK;
 	prepare(args, result, &run);
 	if (run.count > TRACED_MAX)
 		run.count = TRACED_MAX;
@@ -111,6 +113,8 @@ static int run_once(const struct pc_args *args, struct pc_result *result, unsign
 	struct pc_run run;
 	int err;
 
+	if (result->unfit)
+		return TOOL_OK;
 	prepare(args, result, &run);
 	bench_progress(progress, "%s, %zu bytes, round %u: %s",
 		       run.round_trip ? "round trip" : "throughput", result->len, round + 1,
@@ -137,6 +141,8 @@ static int run_group(const struct pc_args *args, struct pc_result *group,
 	for (i = 0; i < n; i++) {
 		struct pc_run run;
 
+		if (group[i].unfit)
+			continue;
 		prepare(args, &group[i], &run);
 		bench_progress(progress, "warming up %s", run.who->name);
 		err = pc_calibrate(&run, args->target_ns);
@@ -179,22 +185,24 @@ static void free_report(struct pc_report *report)
 	json_decref(report->skipped);
 }
 
-static int plan(const struct pc_args *args, struct pc_report *report)
+/* One more group: everyone at one length. */
+static int plan_group(const struct pc_args *args, struct pc_report *report, size_t len,
+		      unsigned int batch, bool round_trip)
 {
-	unsigned int groups = (args->throughput ? args->n_sizes : 0) + args->round_trip;
+	struct pc_shape shape = { .len = len, .batch = batch, .ring_bytes = args->ring_bytes };
 	unsigned int i;
 
-	report->results = groups * args->contenders;
-	report->result = calloc(report->results, sizeof(*report->result));
-	if (!report->result)
-		return -ENOMEM;
-	for (i = 0; i < report->results; i++) {
-		struct pc_result *r = &report->result[i];
-		unsigned int g = i / args->contenders;
+	while (shape.ring_bytes < args->least_slots * len)
+		shape.ring_bytes *= 2;
+	for (i = 0; i < args->contenders; i++) {
+		struct pc_result *r = &report->result[report->results++];
 
-		r->who = args->who[i % args->contenders];
-		r->round_trip = !args->throughput || g == args->n_sizes;
-		r->len = r->round_trip ? args->trip_size : args->sizes[g];
+		r->who = args->who[i];
+		r->unfit = r->who->unfit ? r->who->unfit(&shape) : NULL;
+		r->round_trip = round_trip;
+		r->len = len;
+		r->ring_bytes = shape.ring_bytes;
+		r->batch = batch;
 		r->calls_per_record = -1;
 		r->v = calloc(args->rounds, sizeof(double));
 		r->latency = calloc(args->rounds, sizeof(*r->latency));
@@ -202,6 +210,24 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static int plan(const struct pc_args *args, struct pc_report *report)
+{
+	unsigned int i;
+	int err = 0;
+
+	report->result = calloc((2 * PC_SIZES_MAX + 1) * args->contenders, sizeof(*report->result));
+	if (!report->result)
+		return -ENOMEM;
+	for (i = 0; args->throughput && i < args->n_sizes && !err; i++)
+		err = plan_group(args, report, args->sizes[i], 1, false);
+	for (i = 0; args->throughput && args->batches && i < args->n_sizes && !err; i++)
+		if (args->sizes[i] <= PC_BATCH_LEN && args->sizes[i] % 8 == 0)
+			err = plan_group(args, report, args->sizes[i], PC_BATCH, false);
+	if (args->round_trip && !err)
+		err = plan_group(args, report, args->trip_size, 1, true);
+	return err;
 }
 
 static int print(const struct pc_args *args, const struct pc_report *report)
@@ -212,23 +238,24 @@ static int print(const struct pc_args *args, const struct pc_report *report)
 	if (!doc)
 		return tool_fail(-ENOMEM, "cannot hold the results");
 	code = bench_doc_print(doc, args->json ? BENCH_JSON : args->tsv ? BENCH_TSV : BENCH_TEXT,
-			       pc_legend);
+			       args->bench->legend);
 	json_decref(doc);
 	return code;
 }
 
-int bench_pc(int argc, char **argv)
+int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 {
 	struct pc_report report = { 0 };
 	struct pc_args args;
 	int code, err;
 
-	pc_parse(&args, argc, argv);
+	pc_parse(&args, bench, argc, argv);
 	err = args.placed ? 0 : bench_place_pick(&args.place);
 	if (err)
 		return tool_fail(err, "cannot find out which CPUs may be used");
 	tool_signals_init();
-	report.bench = "pc";
+	report.bench = bench->name;
+	report.baseline = args.baseline;
 	report.rounds = args.rounds;
 	report.ring_bytes = args.ring_bytes;
 	report.skipped = json_array();
@@ -243,4 +270,36 @@ int bench_pc(int argc, char **argv)
 		code = print(&args, &report);
 	free_report(&report);
 	return code;
+}
+
+static const struct pc_contender *const all[] = {
+	&pc_sysv_sem, &pc_plain, &pc_memfd, &pc_memfd_spin, &pc_device, &pc_device_spin,
+};
+
+static const struct pc_args defaults = {
+	.baseline = &pc_sysv_sem, .sizes = { 8, 64, 1024 }, .n_sizes = 3, .trip_size = 64,
+	.rounds = 9, .target_ns = 100000000, .ring_bytes = 65536, .throughput = true,
+	.round_trip = true, .trace = true,
+};
+
+int bench_pc(int argc, char **argv)
+{
+	static const struct pc_bench bench = {
+		.name = "pc",
+		.self = "shmring bench pc",
+		.doc =
+		"Pass records from one process to another, each on a CPU of its own, in several ways, and "
+		"compare them."
+		"\v"
+		"Every record carries its number and a pattern, is copied in, copied out and checked in "
+		"full; a wrong one ends the benchmark with exit status 6. Figures are medians of "
+		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
+		"this moment.",
+		.legend = PC_LEGEND,
+		.all = all,
+		.n = sizeof(all) / sizeof(all[0]),
+		.defaults = &defaults,
+	};
+
+	return pc_bench_run(&bench, argc, argv);
 }

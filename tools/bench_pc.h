@@ -13,14 +13,18 @@
 #include "bench_result.h"
 
 #define PC_LEN_MAX	65536
+#define PC_BATCH	32
+#define PC_BATCH_LEN	1024	/* the longest record that batches are made of */
 
 /**
  * struct pc_shape - what a channel has to carry
  * @len: bytes of a record
+ * @batch: records handed over at once: 1 or PC_BATCH
  * @ring_bytes: memory for records, a power of two
  */
 struct pc_shape {
 	size_t len;
+	unsigned int batch;
 	size_t ring_bytes;
 };
 
@@ -32,7 +36,9 @@ struct pc_channel;
  * @name: for people, options and results
  * @what: one line on what it is
  * @spins: its ends never sleep, so they need a CPU each
+ * @ours: no peer: a limit, a reference, or shmring itself
  * @available: 0, or why it cannot run here: a negative errno
+ * @unfit: why it cannot carry records of this shape, or NULL; may itself be NULL
  * @make: a channel, before the processes are
  * @destroy: afterwards
  * @join: become an end of it, in the process that will use it; side 0 sends
@@ -40,6 +46,8 @@ struct pc_channel;
  * @counters: how often this end slept and had to wake the other; may be NULL
  * @produce: send records @first to @first + @count - 1
  * @consume: receive and check as many
+ * @produce_batch: the same, PC_BATCH at a time; NULL: it has no such call
+ * @consume_batch: likewise
  * @client: round trips: send, receive, check, write down how long in @ns unless NULL
  * @server: the other side
  */
@@ -47,7 +55,9 @@ struct pc_contender {
 	const char *name;
 	const char *what;
 	bool spins;
+	bool ours;
 	int (*available)(void);
+	const char *(*unfit)(const struct pc_shape *shape);
 	int (*make)(const struct pc_shape *shape, struct pc_channel **out);
 	void (*destroy)(struct pc_channel *c);
 	int (*join)(struct pc_channel *c, unsigned int side);
@@ -56,6 +66,8 @@ struct pc_contender {
 			 uint64_t *kicks);
 	int (*produce)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*consume)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
+	int (*produce_batch)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
+	int (*consume_batch)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*client)(struct pc_channel *out, struct pc_channel *in, uint64_t first, uint64_t count,
 		      size_t len, uint32_t *ns);
 	int (*server)(struct pc_channel *in, struct pc_channel *out, uint64_t first, uint64_t count,
@@ -71,14 +83,41 @@ extern const struct pc_contender pc_device_spin;
 
 /* bench_pc_args.c: the command line */
 
-#define PC_CONTENDERS_MAX	16
+#define PC_CONTENDERS_MAX	32
 #define PC_SIZES_MAX		16
+
+struct pc_args;
+
+/**
+ * struct pc_bench - a benchmark of this kind
+ * @name: in the document
+ * @self: on the command line
+ * @doc: what --help says it does
+ * @legend: what to know about the table
+ * @all: who takes part
+ * @n: how many
+ * @defaults: what holds unless the command line says otherwise
+ */
+struct pc_bench {
+	const char *name;
+	const char *self;
+	const char *doc;
+	const char *legend;
+	const struct pc_contender *const *all;
+	unsigned int n;
+	const struct pc_args *defaults;
+};
 
 /**
  * struct pc_args - what the command line said
+ * @bench: of which benchmark
+ * @baseline: what the others are compared to; NULL: the best peer of each group
+ * @least_slots: make rings larger where this many records would not fit
+ * @batches: measure batches as well
  * @chosen: the contenders were named: one that cannot run is an error
  */
 struct pc_args {
+	const struct pc_bench *bench;
 	const struct pc_contender *who[PC_CONTENDERS_MAX];
 	unsigned int contenders;
 	const struct pc_contender *baseline;
@@ -93,12 +132,26 @@ struct pc_args {
 	bool chosen;
 	bool throughput;
 	bool round_trip;
+	bool batches;
+	unsigned int least_slots;
 	bool trace;
 	bool json;
 	bool tsv;
 };
 
-void pc_parse(struct pc_args *args, int argc, char **argv);
+#define PC_LEGEND \
+	"x, ahead: how many times as good as the baseline, round by round: median, least and most, " \
+	"and the rounds in which it was better.\n" \
+	"calls: system calls of both sides for each record, counted by ptrace in a run of its own. " \
+	"sleeps, kicks: how often a side slept " \
+	"or had to wake the other, by the library's own count, and " \
+	"switches: voluntary context switches of both sides, all for each record in the timed runs.\n" \
+	"A round trip includes one reading of the clock."
+
+void pc_parse(struct pc_args *args, const struct pc_bench *bench, int argc, char **argv);
+
+/* bench_pc.c: all of it; returns an exit code */
+int pc_bench_run(const struct pc_bench *bench, int argc, char **argv);
 
 /* bench_pc_run.c: one measurement */
 
@@ -144,6 +197,7 @@ int pc_calibrate(struct pc_run *run, uint64_t target_ns);
 
 /**
  * struct pc_result - all rounds of one contender at one length
+ * @unfit: why there are none
  * @v: records a second or median round trip in ns, a round each
  * @latency: a round each
  * @counted: records that the counters below are of
@@ -151,7 +205,10 @@ int pc_calibrate(struct pc_run *run, uint64_t target_ns);
  */
 struct pc_result {
 	const struct pc_contender *who;
+	const char *unfit;
 	size_t len;
+	unsigned int batch;
+	size_t ring_bytes;
 	bool round_trip;
 	uint64_t count;
 	double *v;
@@ -170,7 +227,7 @@ struct pc_result {
  * @result: groups of @contenders, one group for each mode and length
  * @results: how many in all
  * @contenders: how many in a group
- * @baseline: which of a group the others are compared to
+ * @baseline: what the others are compared to; NULL: the best peer of each group
  * @rounds: of each
  * @ring_bytes: memory for records
  * @skipped: array of {contender, why}
@@ -181,7 +238,7 @@ struct pc_report {
 	struct pc_result *result;
 	unsigned int results;
 	unsigned int contenders;
-	unsigned int baseline;
+	const struct pc_contender *baseline;
 	unsigned int rounds;
 	size_t ring_bytes;
 	json_t *skipped;
@@ -189,7 +246,6 @@ struct pc_report {
 
 /* The document that bench_result.h describes; NULL: no memory. */
 json_t *pc_document(const struct pc_report *report);
-extern const char pc_legend[];
 
 /*
  * Record @seq is its number, then words that differ from record to record and from
@@ -277,7 +333,7 @@ bool pc_right(const uint64_t *buf, uint64_t seq, size_t len)
 		}							\
 	} while (0)
 
-#define PC_LOOPS(NAME)							\
+#define PC_STREAM_LOOPS(NAME)						\
 static inline __attribute__((always_inline))				\
 int NAME##_produce_len(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
 {									\
@@ -319,8 +375,9 @@ static int NAME##_produce(struct pc_channel *c, uint64_t first, uint64_t count, 
 static int NAME##_consume(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
 {									\
 	PC_BY_LEN(len, NAME##_consume_len(c, first, count, LEN));	\
-}									\
-									\
+}
+
+#define PC_TRIP_LOOPS(NAME)						\
 static inline __attribute__((always_inline))				\
 int NAME##_client_len(struct pc_channel *out, struct pc_channel *in, uint64_t first,	\
 		      uint64_t count, size_t len, uint32_t *ns)		\
@@ -381,6 +438,69 @@ static int NAME##_server(struct pc_channel *in, struct pc_channel *out, uint64_t
 			 uint64_t count, size_t len)			\
 {									\
 	PC_BY_LEN(len, NAME##_server_len(in, out, first, count, LEN));	\
+}
+
+#define PC_LOOPS(NAME)	PC_STREAM_LOOPS(NAME) PC_TRIP_LOOPS(NAME)
+
+/*
+ * The same for batches, for a contender that also has
+ *
+ *	long NAME_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n);
+ *	long NAME_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n);
+ *
+ * which wait until they can pass at least one of @n records that lie one behind the
+ * other, and return how many.
+ */
+#define PC_BATCH_LOOPS(NAME)						\
+static inline __attribute__((always_inline))				\
+int NAME##_produce_batch_len(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	static uint64_t buf[PC_BATCH * PC_BATCH_LEN / 8];		\
+	uint64_t seq, end = first + count;				\
+	unsigned int n, i, done;					\
+	long did;							\
+									\
+	for (seq = first; seq < end; seq += n) {			\
+		n = end - seq < PC_BATCH ? (unsigned int)(end - seq) : PC_BATCH; \
+		for (i = 0; i < n; i++)					\
+			pc_fill(buf + i * len / 8, seq + i, len);	\
+		for (done = 0; done < n; done += (unsigned int)did) {	\
+			did = NAME##_send_some(c, buf + done * len / 8, len, n - done); \
+			if (did < 0)					\
+				return (int)did;			\
+		}							\
+	}								\
+	return 0;							\
+}									\
+									\
+static inline __attribute__((always_inline))				\
+int NAME##_consume_batch_len(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	static uint64_t buf[PC_BATCH * PC_BATCH_LEN / 8];		\
+	uint64_t seq, end = first + count;				\
+	unsigned int n;							\
+	long did, i;							\
+									\
+	for (seq = first; seq < end; seq += (uint64_t)did) {		\
+		n = end - seq < PC_BATCH ? (unsigned int)(end - seq) : PC_BATCH; \
+		did = NAME##_recv_some(c, buf, len, n);			\
+		if (did < 0)						\
+			return (int)did;				\
+		for (i = 0; i < did; i++)				\
+			if (!pc_right(buf + (size_t)i * len / 8, seq + (uint64_t)i, len)) \
+				return -EBADMSG;			\
+	}								\
+	return 0;							\
+}									\
+									\
+static int NAME##_produce_batch(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	PC_BY_LEN(len, NAME##_produce_batch_len(c, first, count, LEN));	\
+}									\
+									\
+static int NAME##_consume_batch(struct pc_channel *c, uint64_t first, uint64_t count, size_t len) \
+{									\
+	PC_BY_LEN(len, NAME##_consume_batch_len(c, first, count, LEN));	\
 }
 
 #endif /* SHMRING_BENCH_PC_H */

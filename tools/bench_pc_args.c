@@ -19,26 +19,22 @@ enum {
 	KEY_NO_TRACE,
 };
 
-static const struct pc_contender *const all[] = {
-	&pc_sysv_sem, &pc_plain, &pc_memfd, &pc_memfd_spin, &pc_device, &pc_device_spin,
-};
-
-#define ALL	(sizeof(all) / sizeof(all[0]))
-
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What to measure:", 1 },
 	{ "contenders", 'c', "LIST", 0,
 	  "Names with commas between them (default: all that can run here; 'list' shows them)", 1 },
 	{ "baseline", KEY_BASELINE, "NAME", 0,
-	  "What the others are compared to (default sysv-sem)", 1 },
+	  "What the others are compared to (default: pc sysv-sem, peers the best peer)", 1 },
 	{ "mode", KEY_MODE, "WHICH", 0, "throughput, roundtrip or both (default)", 1 },
-	{ "sizes", KEY_SIZES, "LIST", 0, "Throughput: bytes of a record (default 8,64,1024)", 1 },
-	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0, "Round trip: bytes of a record (default 64)", 1 },
+	{ "sizes", KEY_SIZES, "LIST", 0,
+	  "Throughput: bytes of a record (default: pc 8,64,1024)", 1 },
+	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0,
+	  "Round trip: bytes of a record (default 64)", 1 },
 	{ "ring", KEY_RING, "BYTES", 0,
-	  "Memory for records in rings; K and M may follow (default 64K)", 1 },
+	  "Memory for records in rings; K and M may follow (default: pc 64K)", 1 },
 	{ NULL, 0, NULL, 0, "How:", 2 },
-	{ "rounds", 'r', "N", 0, "Rounds; in each, every contender runs once (default 9)", 2 },
-	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default 100)", 2 },
+	{ "rounds", 'r', "N", 0, "Rounds; in each, every contender runs once (default: pc 9)", 2 },
+	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default: pc 100)", 2 },
 	{ "cpus", KEY_CPUS, "A,B", 0,
 	  "Where the two processes run (default: two cores that are near to each other)", 2 },
 	{ "quick", KEY_QUICK, NULL, 0, "3 rounds of 10 ms: to see that it works", 2 },
@@ -53,22 +49,23 @@ static const struct argp_option options[] = {
 
 static const struct pc_contender *find(struct argp_state *state, const char *what, const char *name)
 {
-	size_t i;
+	const struct pc_bench *bench = ((struct pc_args *)state->input)->bench;
+	unsigned int i;
 
-	for (i = 0; i < ALL; i++)
-		if (!strcmp(all[i]->name, name))
-			return all[i];
+	for (i = 0; i < bench->n; i++)
+		if (!strcmp(bench->all[i]->name, name))
+			return bench->all[i];
 	argp_error(state, "%s: there is no contender '%s'; --contenders list shows them", what,
 		   name);
 	return NULL;
 }
 
-static void list_contenders(void)
+static void list_contenders(const struct pc_bench *bench)
 {
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < ALL; i++)
-		printf("%-20s %s\n", all[i]->name, all[i]->what);
+	for (i = 0; i < bench->n; i++)
+		printf("%-20s %s\n", bench->all[i]->name, bench->all[i]->what);
 	exit(tool_flush_stdout(TOOL_OK));
 }
 
@@ -80,7 +77,7 @@ static void parse_contenders(struct argp_state *state, char *list)
 	unsigned int i;
 
 	if (!strcmp(list, "list"))
-		list_contenders();
+		list_contenders(args->bench);
 	args->contenders = 0;
 	args->chosen = true;
 	while ((name = strsep(&rest, ","))) {
@@ -199,25 +196,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-void pc_parse(struct pc_args *args, int argc, char **argv)
+void pc_parse(struct pc_args *args, const struct pc_bench *bench, int argc, char **argv)
 {
-	static const struct argp argp = {
-		options, parse, "",
-		"Pass records from one process to another, each on a CPU of its own, in several ways, and "
-		"compare them."
-		"\v"
-		"Every record carries its number and a pattern, is copied in, copied out and checked in "
-		"full; a wrong one ends the benchmark with exit status 6. Figures are medians of "
-		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
-		"this moment.",
-		NULL, NULL, NULL
-	};
+	const struct argp argp = { options, parse, "", bench->doc, NULL, NULL, NULL };
 
-	*args = (struct pc_args){
-		.baseline = &pc_sysv_sem, .sizes = { 8, 64, 1024 }, .n_sizes = 3, .trip_size = 64,
-		.rounds = 9, .target_ns = 100000000, .ring_bytes = 65536, .throughput = true,
-		.round_trip = true, .trace = true, .contenders = ALL,
-	};
-	memcpy(args->who, all, sizeof(all));
-	tool_parse(&argp, "shmring bench pc", argc, argv, args);
+	*args = *bench->defaults;
+	args->bench = bench;
+	args->contenders = bench->n;
+	memcpy(args->who, bench->all, bench->n * sizeof(*bench->all));
+	tool_parse(&argp, bench->self, argc, argv, args);
 }

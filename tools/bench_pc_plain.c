@@ -50,7 +50,44 @@ static inline int plain_recv(struct pc_channel *c, void *buf, size_t len)
 	return 0;
 }
 
+static inline
+long plain_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n)
+{
+	uint64_t tail = c->tail, room;
+	unsigned int i;
+
+	while (!(room = c->mask + 1 - (tail - c->seen_head))) {
+		shmring_pause();
+		c->seen_head = shmring_load_acquire(&c->head);
+	}
+	if (n > room)
+		n = (unsigned int)room;
+	for (i = 0; i < n; i++)
+		memcpy(c->slot + ((tail + i) & c->mask) * len, (const char *)buf + i * len, len);
+	shmring_store_release(&c->tail, tail + n);
+	return n;
+}
+
+static inline
+long plain_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n)
+{
+	uint64_t head = c->head, there;
+	unsigned int i;
+
+	while (!(there = c->seen_tail - head)) {
+		shmring_pause();
+		c->seen_tail = shmring_load_acquire(&c->tail);
+	}
+	if (n > there)
+		n = (unsigned int)there;
+	for (i = 0; i < n; i++)
+		memcpy((char *)buf + i * len, c->slot + ((head + i) & c->mask) * len, len);
+	shmring_store_release(&c->head, head + n);
+	return n;
+}
+
 PC_LOOPS(plain)
+PC_BATCH_LOOPS(plain)
 
 static int plain_available(void)
 {
@@ -97,6 +134,7 @@ const struct pc_contender pc_plain = {
 	.name = "plain-ring",
 	.what = "best-practice SPSC ring of fixed slots: cached indexes, 128 bytes apart, spinning",
 	.spins = true,
+	.ours = true,
 	.available = plain_available,
 	.make = plain_make,
 	.destroy = plain_destroy,
@@ -104,6 +142,8 @@ const struct pc_contender pc_plain = {
 	.leave = plain_leave,
 	.produce = plain_produce,
 	.consume = plain_consume,
+	.produce_batch = plain_produce_batch,
+	.consume_batch = plain_consume_batch,
 	.client = plain_client,
 	.server = plain_server,
 };

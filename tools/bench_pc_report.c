@@ -4,15 +4,6 @@
  */
 #include "bench_pc.h"
 
-const char pc_legend[] =
-	"x, ahead: how many times as good as the baseline, round by round: median, least and most, "
-	"and the rounds in which it was better.\n"
-	"calls: system calls of both sides for each record, counted by ptrace in a run of its own. "
-	"sleeps, kicks: how often a side slept "
-	"or had to wake the other, by the library's own count, and "
-	"switches: voluntary context switches of both sides, all for each record in the timed runs.\n"
-	"A round trip includes one reading of the clock.";
-
 static json_t *extra(const struct pc_result *r)
 {
 	double counted = (double)r->counted;
@@ -26,6 +17,28 @@ static json_t *extra(const struct pc_result *r)
 	}
 	json_object_set_new(o, "switches", json_real((double)r->switches / counted));
 	return o;
+}
+
+/* Where no baseline was asked for: who did best of those that are not ours. */
+static const char *best_peer(const struct pc_report *report, const struct pc_result *r)
+{
+	const struct pc_result *group, *best = NULL;
+	struct bench_stats most, s;
+	unsigned int i;
+
+	if (report->baseline)
+		return NULL;
+	group = r - (r - report->result) % report->contenders;
+	for (i = 0; i < report->contenders; i++) {
+		if (group[i].unfit || group[i].who->ours)
+			continue;
+		bench_stats(group[i].v, report->rounds, &s);
+		if (best && (r->round_trip ? s.median >= most.median : s.median <= most.median))
+			continue;
+		best = &group[i];
+		most = s;
+	}
+	return best ? best->who->name : NULL;
 }
 
 static int add(json_t *doc, const struct pc_report *report, const struct pc_result *r)
@@ -42,12 +55,22 @@ static int add(json_t *doc, const struct pc_report *report, const struct pc_resu
 	};
 	char group[64];
 
-	snprintf(group, sizeof(group), "%s of %zu-byte records",
-		 r->round_trip ? "Round trip" : "Throughput", r->len);
+	snprintf(group, sizeof(group), "%s of %zu-byte records%s",
+		 r->round_trip ? "Round trip" : "Throughput", r->len,
+		 r->batch > 1 ? ", 32 at a time" : "");
 	out.group = group;
+	out.baseline = best_peer(report, r);
 	if (r->round_trip)
 		out.percentiles = bench_latency_json(r->latency, report->rounds);
 	return bench_doc_add(doc, &out);
+}
+
+static void skip(json_t *doc, const struct pc_result *r)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "%s with %zu-byte records", r->who->name, r->len);
+	bench_doc_skip(doc, what, r->unfit);
 }
 
 json_t *pc_document(const struct pc_report *report)
@@ -57,12 +80,16 @@ json_t *pc_document(const struct pc_report *report)
 
 	parameters = json_pack("{s:i, s:I, s:s}", "rounds", (int)report->rounds,
 			       "ring_bytes", (json_int_t)report->ring_bytes, "baseline",
-			       report->results ? report->result[report->baseline].who->name : "");
+			       report->baseline ? report->baseline->name : "");
 	doc = bench_doc_new(report->bench, json_incref(report->environment), parameters);
 	if (!doc)
 		return NULL;
 	json_object_set(doc, "skipped", report->skipped);
 	for (i = 0; i < report->results; i++) {
+		if (report->result[i].unfit) {
+			skip(doc, &report->result[i]);
+			continue;
+		}
 		if (add(doc, report, &report->result[i])) {
 			json_decref(doc);
 			return NULL;

@@ -28,6 +28,9 @@ static int work(const struct job *job, unsigned int side, uint64_t first, uint64
 	const struct pc_contender *who = job->run->who;
 	size_t len = job->run->shape.len;
 
+	if (job->run->shape.batch > 1 && who->produce_batch)
+		return side ? who->consume_batch(job->to, first, count, len) :
+			      who->produce_batch(job->to, first, count, len);
 	if (!job->run->round_trip)
 		return side ? who->consume(job->to, first, count, len) :
 			      who->produce(job->to, first, count, len);

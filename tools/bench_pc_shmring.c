@@ -3,6 +3,8 @@
  * shmring on each backend, in the two ways that programs use it: sleeping when there
  * is nothing to do (all defaults), and never sleeping.
  */
+#include <sys/uio.h>
+
 #include "bench_pc.h"
 
 /**
@@ -33,7 +35,39 @@ int ring_recv(struct pc_channel *c, void *buf, size_t len)
 	return got < 0 ? (int)got : -EBADMSG;
 }
 
+static inline __attribute__((always_inline))
+long ring_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n)
+{
+	struct iovec msg[PC_BATCH];
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
+		msg[i].iov_len = len;
+	}
+	return shmring_send_batch(c->r, msg, n, SHMRING_FOREVER);
+}
+
+static inline __attribute__((always_inline))
+long ring_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n)
+{
+	struct iovec msg[PC_BATCH];
+	unsigned int i;
+	long got;
+
+	for (i = 0; i < n; i++) {
+		msg[i].iov_base = (char *)buf + i * len;
+		msg[i].iov_len = len;
+	}
+	got = shmring_recv_batch(c->r, msg, n, SHMRING_FOREVER);
+	for (i = 0; (long)i < got; i++)
+		if (msg[i].iov_len != len)
+			return -EBADMSG;
+	return got;
+}
+
 PC_LOOPS(ring)
+PC_BATCH_LOOPS(ring)
 
 static int make(const struct pc_shape *shape, uint32_t backend, bool spin, struct pc_channel **out)
 {
@@ -136,6 +170,7 @@ const struct pc_contender pc_##NAME = {				\
 	.name = TITLE,						\
 	.what = WHAT,						\
 	.spins = SPINS,						\
+	.ours = true,						\
 	.available = BACKEND##_available,			\
 	.make = NAME##_make,					\
 	.destroy = ring_destroy,				\
@@ -144,6 +179,8 @@ const struct pc_contender pc_##NAME = {				\
 	.counters = ring_counters,				\
 	.produce = ring_produce,				\
 	.consume = ring_consume,				\
+	.produce_batch = ring_produce_batch,			\
+	.consume_batch = ring_consume_batch,			\
 	.client = ring_client,					\
 	.server = ring_server,					\
 }

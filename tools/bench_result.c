@@ -59,7 +59,8 @@ static int add(json_t *doc, const struct bench_result *r)
 		      "max", s.max, "mad", s.mad);
 	if (!o)
 		return -ENOMEM;
-	if ((r->percentiles && json_object_set(o, "percentiles", r->percentiles)) ||
+	if ((r->baseline && json_object_set_new(o, "baseline", json_string(r->baseline))) ||
+	    (r->percentiles && json_object_set(o, "percentiles", r->percentiles)) ||
 	    (r->extra && json_object_set(o, "extra", r->extra)) ||
 	    json_array_append(json_object_get(doc, "results"), o)) {
 		json_decref(o);

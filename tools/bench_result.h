@@ -26,6 +26,7 @@ enum bench_form {
  * @unit: of the values: records/s, ns, MB/s, ...
  * @less_is_better: as for latencies
  * @payload: bytes of a record; below 0: there is no such thing
+ * @baseline: who the others of the group are compared to; NULL: the document's
  * @rounds: the values
  * @n: how many
  * @percentiles: what bench_latency_json() gave, or NULL; taken over
@@ -38,6 +39,7 @@ struct bench_result {
 	const char *unit;
 	bool less_is_better;
 	int64_t payload;
+	const char *baseline;
 	const double *rounds;
 	unsigned int n;
 	json_t *percentiles;

@@ -41,9 +41,16 @@ const char *bench_number(char *buf, size_t n, double v)
 	return buf;
 }
 
+static const char *baseline_name(const json_t *doc, const json_t *result)
+{
+	const char *own = text(result, "baseline");
+
+	return *own ? own : text(json_object_get(doc, "parameters"), "baseline");
+}
+
 static const json_t *baseline_of(const json_t *doc, const json_t *result)
 {
-	const char *name = text(json_object_get(doc, "parameters"), "baseline");
+	const char *name = baseline_name(doc, result);
 	const json_t *o;
 	size_t i;
 
@@ -165,7 +172,7 @@ static void print_bar(const struct table *t, double v)
 
 static void print_head(struct table *t, size_t rounds)
 {
-	const char *base = text(json_object_get(t->doc, "parameters"), "baseline");
+	const char *base = baseline_name(t->doc, t->first);
 	char title[32];
 	unsigned int i;
 
@@ -192,7 +199,7 @@ static void print_ratio(const struct table *t, const json_t *o)
 
 	if (!t->ratios)
 		return;
-	if (!strcmp(text(o, "contender"), text(json_object_get(t->doc, "parameters"), "baseline")))
+	if (!strcmp(text(o, "contender"), baseline_name(t->doc, o)))
 		printf("  %7s %17s %6s", "1", "", "");
 	else if (bench_result_ratio(t->doc, o, &r))
 		printf("  %7.2f  (%6.2f..%6.2f) %3u/%-2zu", r.median, r.min, r.max, r.ahead,
