@@ -24,6 +24,15 @@
 
 #include <shmring/spsc.h>
 
+/*
+ * The largest payload: while a record of this size is written over the oldest, the one
+ * before it, of this size as well, can still be read and has a mark to go on from.
+ */
+static inline __u64 shmring_overwrite_max(__u64 data_size)
+{
+	return data_size / SHMRING_MARKS * 3 - sizeof(struct shmring_record) - SHMRING_REC_TAIL;
+}
+
 /**
  * shmring_overwrite_advance() - make room by giving up the oldest records
  * @tx: producer, with nothing held back
