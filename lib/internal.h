@@ -10,7 +10,7 @@
  * map.c     the three mappings                    memfd.c     rings made of a file
  * slow.c    slow paths of the inline functions    liveness.c  locks that witness a death
  * wait.c    spinning, sleeping, arming            registry.c  names under /dev/shm
- * pace.c    how long to spin and to pause         numa.c      placement by mbind(2)
+ * pace.c    how long to spin, when to hold back         numa.c      placement by mbind(2)
  * batch.c   batches                               notify.c    the thread behind pollfd
  * info.c    what a ring is and has done           scm.c       passing descriptors
  */
@@ -83,10 +83,9 @@ extern const struct shmring_ops shmring_memfd_ops;
 
 /**
  * struct shmring_pace - how to wait for the other side; private to one handle
- * @pauses: pauses before the next look at a ring that ran dry (full) in mid-stream
- * @mark: records released at the last stall: how long the run was
- * @base: how long a run was without a pause
- * @hold: stalls to come that shall not pause, since pausing did not pay
+ * @mark: position at the last stall: how long the run was
+ * @base: bytes of the last run without a wait
+ * @hold: stalls to come that shall not wait, since waiting did not pay
  * @spin_max: longest spin before a sleep in ns; 0: none; UINT64_MAX: never sleep
  * @spin: present length of it
  * @learn: shorten @spin while spinning does not pay
@@ -95,7 +94,6 @@ extern const struct shmring_ops shmring_memfd_ops;
  * @probed: coarse time of the last look whether the peer lives
  */
 struct shmring_pace {
-	uint32_t pauses;
 	uint32_t hold;
 	uint64_t mark;
 	uint64_t base;
@@ -203,8 +201,7 @@ void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns);
 uint64_t shmring_pace_budget(struct shmring_pace *pace);
 void shmring_pace_won(struct shmring_pace *pace);
 void shmring_pace_lost(struct shmring_pace *pace, uint64_t budget);
-void shmring_pace_step(struct shmring_pace *pace, bool longer);
-void shmring_pace_vain(struct shmring_pace *pace);
-void shmring_pace_run(struct shmring_pace *pace, uint64_t run);
+bool shmring_pace_dry(struct shmring_pace *pace, uint64_t pos);
+void shmring_pace_got(struct shmring_pace *pace, uint64_t ahead);
 
 #endif /* SHMRING_LIB_INTERNAL_H */

@@ -187,7 +187,7 @@ static int shmring_start_consumer(struct shmring_handle *h)
 	rx->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
 	rx->mine = h->mine;
 	rx->peer = shmring_cursor(h, 0);
-	h->pace.mark = rx->records;
+	h->pace.mark = rx->done;
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
 /*
- * How long to spin before a sleep, and how long to pause before the next look at a
- * ring that ran dry. All of it is private to one handle and none of it decides
+ * How long to spin before a sleep, and whether to let the other side get ahead when the
+ * ring ran dry. All of it is private to one handle and none of it decides
  * what is right, only what is fast.
  *
  * Spinning pays when the other side answers at once from another CPU. It never
@@ -17,11 +17,7 @@
 #define SHMRING_SPIN_LEAST_NS	1000
 #define SHMRING_TRY_FIRST	16
 #define SHMRING_TRY_LAST	1024
-#define SHMRING_PAUSES_FIRST	7
-#define SHMRING_PAUSES_MAX	63
-#define SHMRING_RUN_SHORT	64	/* records */
-#define SHMRING_RUN_LONG	256
-#define SHMRING_HOLD		256	/* stalls */
+#define SHMRING_HOLD		1024	/* stalls */
 
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns)
 {
@@ -44,6 +40,7 @@ void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns)
 		pace->spin_max = (uint64_t)spin_ns;
 	}
 	pace->spin = pace->spin_max;
+	pace->hold = 1;		/* the first run tells what is usual */
 }
 
 /**
@@ -82,49 +79,29 @@ void shmring_pace_lost(struct shmring_pace *pace, uint64_t budget)
 }
 
 /**
- * shmring_pace_step() - after a stall in mid-stream: pause longer or shorter
- * @pace: of either side
- * @longer: the other side had made little progress since the last stall
- *
- * Two sides that meet at one cache line slow each other down; a side that lets the
- * other get ahead by several lines moves whole runs at a time.
- */
-void shmring_pace_step(struct shmring_pace *pace, bool longer)
-{
-	pace->pauses = longer ? pace->pauses * 2 + 1 : pace->pauses / 2;
-	if (pace->pauses > SHMRING_PAUSES_MAX)
-		pace->pauses = SHMRING_PAUSES_MAX;
-}
-
-/* A pause brought nothing: look at once, for the next many times. */
-void shmring_pace_vain(struct shmring_pace *pace)
-{
-	pace->pauses = 0;
-	pace->hold = SHMRING_HOLD;
-}
-
-/**
- * shmring_pace_run() - a consumer ran dry: pause before the next look, or not
+ * shmring_pace_dry() - a consumer ran dry: shall it let the producer get ahead?
  * @pace: of a consumer
- * @run: records since it ran dry before
+ * @pos: its position
  *
- * A pause must pay in the next run, or it is only delay: two processes that answer
- * each other send as many records in a turn as before, however long one waits. So a
- * pause that does not at least double the run is given up for a good while.
+ * Two sides that meet at one cache line slow each other down. But a wait must pay in
+ * the run that follows, or it is only delay: two processes that answer each other send
+ * as much in a turn as before, however long one waits.
  */
-void shmring_pace_run(struct shmring_pace *pace, uint64_t run)
+bool shmring_pace_dry(struct shmring_pace *pace, uint64_t pos)
 {
-	if (pace->hold) {
-		pace->hold--;
-	} else if (!pace->pauses) {
-		pace->base = run;
-		if (run && run < SHMRING_RUN_SHORT)
-			pace->pauses = SHMRING_PAUSES_FIRST;
-	} else if (run < 2 * pace->base) {
-		shmring_pace_vain(pace);
-	} else if (run < SHMRING_RUN_SHORT) {
-		shmring_pace_step(pace, true);
-	} else if (run > SHMRING_RUN_LONG) {
-		shmring_pace_step(pace, false);
-	}
+	uint64_t run = pos - pace->mark;
+
+	pace->mark = pos;
+	if (!pace->hold)
+		return true;
+	pace->hold--;
+	pace->base = run;
+	return false;
+}
+
+/* How far the producer got: unless that doubles the run, look at once for a good while. */
+void shmring_pace_got(struct shmring_pace *pace, uint64_t ahead)
+{
+	if (!ahead || ahead < 2 * pace->base)
+		pace->hold = SHMRING_HOLD;
 }

@@ -11,7 +11,10 @@
 
 #include "internal.h"
 
-#define SHMRING_SHORT_SPACE	8	/* part of DATA */
+/* How far to let the other side get ahead: a part of DATA, in so many looks at most. */
+#define SHMRING_AHEAD_PART	4
+#define SHMRING_AHEAD_LOOKS	256
+#define SHMRING_AHEAD_PAUSES	8	/* between two of them */
 
 static int shmring_no_role(const struct shmring_handle *h)
 {
@@ -23,12 +26,23 @@ static void shmring_stalled(struct shmring_handle *h)
 	shmring_store(&h->mine->stalls, shmring_load(&h->mine->stalls) + 1);
 }
 
-static void shmring_pauses(const struct shmring_pace *pace)
+/*
+ * Let the peer get ahead while it is busy, so that whole runs of lines change hands
+ * and not one line at a time. Whatever it says about itself decides no more than how
+ * long this lasts. Return: how far it got beyond @from.
+ */
+static uint64_t shmring_let_ahead(const struct shmring_cursor *peer, uint64_t from, uint64_t mask)
 {
-	unsigned int k;
+	unsigned int looks = SHMRING_AHEAD_LOOKS, k;
+	uint64_t ahead = 0, before;
 
-	for (k = 0; k < pace->pauses; k++)
-		shmring_pause();
+	do {
+		before = ahead;
+		for (k = 0; k < SHMRING_AHEAD_PAUSES; k++)
+			shmring_pause();
+		ahead = shmring_load(&peer->pos) - from;
+	} while (ahead > before && ahead < mask / SHMRING_AHEAD_PART && --looks);
+	return ahead;
 }
 
 static void shmring_wake(struct shmring_handle *h)
@@ -48,17 +62,14 @@ int __shmring_commit(struct shmring *r, int kick)
 	return 0;
 }
 
-/* Look at the consumer's position and learn from how far it got. */
+/* Look at the consumer's position. */
 static int shmring_look_out(struct shmring_handle *h, size_t len, void **payload)
 {
 	struct shmring_spsc_tx *tx = &h->core.tx;
-	uint64_t seen = tx->seen;
 	int err = shmring_spsc_refresh(tx);
 
 	if (err)
 		return err;
-	if (tx->seen != seen)
-		shmring_pace_step(&h->pace, tx->seen - seen < tx->mask / SHMRING_SHORT_SPACE);
 	*payload = shmring_spsc_reserve(tx, len);
 	return *payload ? 0 : -EAGAIN;
 }
@@ -100,7 +111,7 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 			shmring_probe_due(h);
 			continue;
 		}
-		shmring_pauses(&h->pace);
+		shmring_let_ahead(r->tx.peer, r->tx.seen, r->tx.mask);
 		if (!shmring_spin_first(h, SHMRING_EV_OUT, need, deadline, true))
 			err = shmring_sleep(h, SHMRING_EV_OUT, need, deadline);
 	}
@@ -144,17 +155,10 @@ static long shmring_check_in(struct shmring_handle *h, const void **payload)
 /* The ring ran dry: let the producer get ahead if it seems to be busy. */
 static void shmring_pace_in(struct shmring_handle *h)
 {
-	struct shmring_pace *pace = &h->pace;
-	uint64_t run = h->core.rx.records - pace->mark;
+	const struct shmring_spsc_rx *rx = &h->core.rx;
 
-	pace->mark = h->core.rx.records;
-	shmring_pace_run(pace, run);
-	if (!pace->pauses)
-		return;
-	shmring_pauses(pace);
-	/* Still nothing: it is idle, and the next record should be seen at once. */
-	if (!shmring_events(h, SHMRING_EV_IN, 0))
-		shmring_pace_vain(pace);
+	if (shmring_pace_dry(&h->pace, rx->done))
+		shmring_pace_got(&h->pace, shmring_let_ahead(rx->peer, rx->done, rx->mask));
 }
 
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
