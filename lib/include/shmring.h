@@ -316,9 +316,19 @@ SHMRING_INLINE int shmring_flush(struct shmring *r)
  */
 SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 {
-	int err = shmring_put(r, len);
+	int err, kick;
 
-	return shmring_unlikely(err) ? err : shmring_flush(r);
+	if (shmring_unlikely(r->tx.hold_word)) {
+		err = shmring_put(r, len);
+		return err ? err : shmring_flush(r);
+	}
+	if (shmring_unlikely(len >= r->reserved))
+		return -EINVAL;
+	r->reserved = 0;
+	kick = shmring_spsc_commit(&r->tx, len);
+	if (shmring_unlikely(kick))
+		return __shmring_commit(r, kick);
+	return 0;
 }
 
 /**

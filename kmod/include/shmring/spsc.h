@@ -252,6 +252,32 @@ static inline int shmring_spsc_publish(struct shmring_spsc_tx *tx)
 }
 
 /**
+ * shmring_spsc_commit() - put and publish in one, where nothing is held back
+ * @tx: producer, with @hold_word zero
+ * @len: payload bytes, at most those reserved
+ *
+ * The same stores to the ring in the same order, without the private ones between.
+ *
+ * Return: as shmring_spsc_armed(): 1 if the caller has to wake the consumer.
+ */
+static inline int shmring_spsc_commit(struct shmring_spsc_tx *tx, __u64 len)
+{
+	__u32 *word = shmring_spsc_word(tx, tx->tail);
+	__u64 next = tx->tail + shmring_record_size(len);
+	__u64 records = tx->records + 1;
+
+	shmring_store(shmring_spsc_word(tx, next), 0);
+	/* pairs with the load-acquire in shmring_spsc_peek() */
+	shmring_store_release(word, SHMRING_REC_READY | (__u32)len);
+	tx->tail = next;
+	tx->records = records;
+	shmring_store(&tx->mine->records, records);
+	/* pairs with the load-acquire of a consumer about to sleep, and the kernel's */
+	shmring_store_release(&tx->mine->pos, next);
+	return shmring_spsc_armed(tx->peer, next, records, tx->fence);
+}
+
+/**
  * shmring_spsc_peek() - look at the next record
  * @rx: consumer
  * @payload: out: where its payload is, until shmring_spsc_release()
