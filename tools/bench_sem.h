@@ -28,12 +28,12 @@ struct sem_step {
 	uint64_t value;
 };
 
+#define SEM_GAP	128	/* no two of them in a line or its neighbour */
+
 struct sem_worker {
 	uint64_t begin;
 	uint64_t end;
 } __attribute__((aligned(128)));
-
-#define OWN_LINES	__attribute__((aligned(128)))
 
 /**
  * struct sem_area - all that the workers share; the memory under test
@@ -42,6 +42,7 @@ struct sem_worker {
  * @workers: how many come
  * @steps: of each
  * @log: steps are written down, behind this struct
+ * @gap1: and all others: so that what follows shares no line with what is before
  * @arrived: at the places where all meet
  * @counter: what they add to
  * @before: KILL: its value before the step that is under way
@@ -58,14 +59,20 @@ struct sem_area {
 	uint32_t workers;
 	uint32_t log;
 	uint64_t steps;
-	uint32_t arrived[2] OWN_LINES;
-	sem_t sem OWN_LINES;
-	pthread_mutex_t mutex OWN_LINES;
-	uint32_t futex OWN_LINES;
-	uint64_t counter OWN_LINES;
+	uint8_t gap1[SEM_GAP];
+	uint32_t arrived[2];
+	uint8_t gap2[SEM_GAP];
+	sem_t sem;
+	uint8_t gap3[SEM_GAP];
+	pthread_mutex_t mutex;
+	uint8_t gap4[SEM_GAP];
+	uint32_t futex;
+	uint8_t gap5[SEM_GAP];
+	uint64_t counter;
 	uint64_t before;
 	uint32_t busy;
-	uint32_t holding OWN_LINES;
+	uint8_t gap6[SEM_GAP];
+	uint32_t holding;
 	uint32_t waiting;
 	int32_t told;
 	uint64_t entered;

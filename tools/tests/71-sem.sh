@@ -12,10 +12,13 @@ mkdir "$T/files"
 TMPDIR=$T/files
 export TMPDIR
 
+# Names of processes that are no more; those of a benchmark that others run are theirs.
 left()
 {
 	for left_file in "$T"/files/* /dev/shm/*shmring-bench*; do
-		[ ! -e "$left_file" ] || echo "$left_file"
+		[ -e "$left_file" ] || continue
+		left_pid=${left_file##*shmring-bench-}
+		[ -d "/proc/${left_pid%%-*}" ] || echo "$left_file"
 	done
 }
 
