@@ -83,4 +83,9 @@ bool bench_result_ratio(const json_t *doc, const json_t *result, struct bench_ra
 /* "1.23", "45.6", "7890": as many digits as mean something */
 const char *bench_number(char *buf, size_t n, double v);
 
+/* bench_load.c: reading it back; "-" is stdin */
+
+/* NULL: it was said on stderr why @path is no such document. */
+json_t *bench_doc_load(const char *path);
+
 #endif /* SHMRING_BENCH_RESULT_H */
