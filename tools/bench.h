@@ -43,6 +43,8 @@ int bench_pin(int cpu);
 /* bench_clock.c */
 
 uint64_t bench_now(void);
+/* CPU time of this process, in ns. */
+uint64_t bench_cpu_time(void);
 /* What one bench_now() costs, and the least difference that it can show. */
 void bench_clock_cost(double *cost_ns, double *step_ns);
 
@@ -81,6 +83,7 @@ double bench_percentile(uint32_t *v, size_t n, double p);
  * @sleeps: in the timed part, where the contender counts them
  * @kicks: likewise
  * @switches: voluntary context switches in the timed part
+ * @cpu: CPU time in ns in the timed part
  */
 struct bench_side {
 	int32_t err;
@@ -90,6 +93,7 @@ struct bench_side {
 	uint64_t sleeps;
 	uint64_t kicks;
 	uint64_t switches;
+	uint64_t cpu;
 } __attribute__((aligned(128)));
 
 /**

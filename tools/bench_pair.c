@@ -60,6 +60,7 @@ static uint64_t switches(void)
 void bench_mark_begin(struct bench_pair *pair, unsigned int side)
 {
 	pair->side[side].switches = switches();
+	pair->side[side].cpu = bench_cpu_time();
 	if (pair->traced)
 		bench_trace_mark(true);
 	pair->side[side].begin = bench_now();
@@ -70,6 +71,7 @@ void bench_mark_end(struct bench_pair *pair, unsigned int side)
 	pair->side[side].end = bench_now();
 	if (pair->traced)
 		bench_trace_mark(false);
+	pair->side[side].cpu = bench_cpu_time() - pair->side[side].cpu;
 	pair->side[side].switches = switches() - pair->side[side].switches;
 }
 

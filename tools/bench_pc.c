@@ -78,6 +78,7 @@ static void prepare(const struct pc_args *args, const struct pc_result *result, 
 	run->shape.len = result->len;
 	run->shape.batch = result->batch;
 	run->shape.ring_bytes = result->ring_bytes;
+	run->shape.slots = result->slots;
 	run->round_trip = result->round_trip;
 	run->count = result->count;
 }
@@ -86,14 +87,15 @@ static void prepare(const struct pc_args *args, const struct pc_result *result, 
 static int trace(const struct pc_args *args, struct pc_result *result,
 		 struct bench_progress *progress)
 {
+	uint64_t traced_max = args->bench->costs ? TRACED_MAX / 40 : TRACED_MAX;
 	struct pc_run run;
 	int err;
 
 	if (result->unfit)
 		return TOOL_OK;
 	prepare(args, result, &run);
-	if (run.count > TRACED_MAX)
-		run.count = TRACED_MAX;
+	if (run.count > traced_max)
+		run.count = traced_max;
 	run.traced = true;
 	bench_progress(progress, "counting system calls of %s", run.who->name);
 	err = pc_measure(&run);
@@ -111,6 +113,7 @@ static int run_once(const struct pc_args *args, struct pc_result *result, unsign
 		    struct bench_progress *progress)
 {
 	struct pc_run run;
+	unsigned int side;
 	int err;
 
 	if (result->unfit)
@@ -128,6 +131,12 @@ static int run_once(const struct pc_args *args, struct pc_result *result, unsign
 	result->sleeps += run.sleeps;
 	result->kicks += run.kicks;
 	result->switches += run.switches;
+	result->cpu_ns += run.cpu_ns;
+	result->memory = run.memory;
+	for (side = 0; side < BENCH_SIDES; side++) {
+		result->side[side].records += run.counted[side].records;
+		result->side[side].blocked += run.counted[side].blocked;
+	}
 	return TOOL_OK;
 }
 
@@ -194,6 +203,7 @@ static int plan_group(const struct pc_args *args, struct pc_report *report, size
 
 	while (shape.ring_bytes < args->least_slots * len)
 		shape.ring_bytes *= 2;
+	shape.slots = args->bench->small_slots ? shape.ring_bytes / len : PC_SLOTS;
 	for (i = 0; i < args->contenders; i++) {
 		struct pc_result *r = &report->result[report->results++];
 
@@ -202,6 +212,7 @@ static int plan_group(const struct pc_args *args, struct pc_report *report, size
 		r->round_trip = round_trip;
 		r->len = len;
 		r->ring_bytes = shape.ring_bytes;
+		r->slots = shape.slots;
 		r->batch = batch;
 		r->calls_per_record = -1;
 		r->v = calloc(args->rounds, sizeof(double));
@@ -233,12 +244,16 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 static int print(const struct pc_args *args, const struct pc_report *report)
 {
 	json_t *doc = pc_document(report);
+	char *advice = NULL;
 	int code;
 
 	if (!doc)
 		return tool_fail(-ENOMEM, "cannot hold the results");
+	if (args->bench->advise)
+		advice = args->bench->advise(doc);
 	code = bench_doc_print(doc, args->json ? BENCH_JSON : args->tsv ? BENCH_TSV : BENCH_TEXT,
-			       args->bench->legend);
+			       advice ? advice : args->bench->legend);
+	free(advice);
 	json_decref(doc);
 	return code;
 }
@@ -254,6 +269,11 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 	if (err)
 		return tool_fail(err, "cannot find out which CPUs may be used");
 	tool_signals_init();
+	if (args.survive)
+		return pc_survive(&args);
+	if (args.race)
+		return pc_race(&args);
+	report.costs = bench->costs;
 	report.bench = bench->name;
 	report.baseline = args.baseline;
 	report.rounds = args.rounds;
@@ -273,14 +293,43 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 }
 
 static const struct pc_contender *const all[] = {
-	&pc_sysv_sem, &pc_plain, &pc_memfd, &pc_memfd_spin, &pc_device, &pc_device_spin,
+	&pc_sysv_sem, &pc_sysv_int, &pc_msg_file, &pc_textbook, &pc_plain, &pc_memfd,
+	&pc_memfd_spin, &pc_device, &pc_device_spin,
 };
 
 static const struct pc_args defaults = {
-	.baseline = &pc_sysv_sem, .sizes = { 8, 64, 1024 }, .n_sizes = 3, .trip_size = 64,
-	.rounds = 9, .target_ns = 100000000, .ring_bytes = 65536, .throughput = true,
+	.baseline = &pc_sysv_sem, .sizes = { 4, 8, 64, 1024 }, .n_sizes = 4, .trip_size = 64,
+	.rounds = 9, .target_ns = 50000000, .ring_bytes = 65536, .throughput = true,
 	.round_trip = true, .trace = true,
 };
+
+/* The legend, and what the channels that keep statistics counted themselves. */
+static char *advise(json_t *doc)
+{
+	const json_t *o, *s;
+	char *text = NULL;
+	size_t n, i;
+	FILE *f;
+
+	f = open_memstream(&text, &n);
+	if (!f)
+		return NULL;
+	fputs(PC_LEGEND, f);
+	json_array_foreach(json_object_get(doc, "results"), i, o) {
+		s = json_object_get(json_object_get(o, "extra"), "statistics");
+		if (!s)
+			continue;
+		fprintf(f, "\n%s, %s: by its own statistics produced %lld, consumed %lld; found full %lld times, empty %lld times.",
+			json_string_value(json_object_get(o, "contender")),
+			json_string_value(json_object_get(o, "group")),
+			(long long)json_integer_value(json_object_get(s, "produced")),
+			(long long)json_integer_value(json_object_get(s, "consumed")),
+			(long long)json_integer_value(json_object_get(s, "found_full")),
+			(long long)json_integer_value(json_object_get(s, "found_empty")));
+	}
+	fclose(f);
+	return text;
+}
 
 int bench_pc(int argc, char **argv)
 {
@@ -296,6 +345,8 @@ int bench_pc(int argc, char **argv)
 		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
 		"this moment.",
 		.legend = PC_LEGEND,
+		.advise = advise,
+		.demonstrations = true,
 		.all = all,
 		.n = sizeof(all) / sizeof(all[0]),
 		.defaults = &defaults,

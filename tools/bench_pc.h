@@ -12,20 +12,33 @@
 
 #include "bench_result.h"
 
-#define PC_LEN_MAX	65536
 #define PC_BATCH	32
 #define PC_BATCH_LEN	1024	/* the longest record that batches are made of */
+#define PC_LEN_MAX	1048576
+#define PC_SLOTS	1024	/* of the textbook's buffer */
 
 /**
  * struct pc_shape - what a channel has to carry
  * @len: bytes of a record
  * @batch: records handed over at once: 1 or PC_BATCH
  * @ring_bytes: memory for records, a power of two
+ * @slots: records that a buffer of slots has room for
  */
 struct pc_shape {
 	size_t len;
 	unsigned int batch;
 	size_t ring_bytes;
+	size_t slots;
+};
+
+/**
+ * struct pc_count - what a channel counted of one side
+ * @records: produced or consumed
+ * @blocked: times that it found the channel full or empty
+ */
+struct pc_count {
+	uint64_t records;
+	uint64_t blocked;
 };
 
 /* A channel in one direction; each contender has its own kind behind it. */
@@ -44,6 +57,8 @@ struct pc_channel;
  * @join: become an end of it, in the process that will use it; side 0 sends
  * @leave: stop being one, in order
  * @counters: how often this end slept and had to wake the other; may be NULL
+ * @statistics: what the channel itself counted of this side; may be NULL
+ * @memory: bytes that the channel holds or may come to hold; may be NULL
  * @produce: send records @first to @first + @count - 1
  * @consume: receive and check as many
  * @produce_batch: the same, PC_BATCH at a time; NULL: it has no such call
@@ -64,6 +79,8 @@ struct pc_contender {
 	void (*leave)(struct pc_channel *c);
 	void (*counters)(struct pc_channel *c, unsigned int side, uint64_t *sleeps,
 			 uint64_t *kicks);
+	void (*statistics)(const struct pc_channel *c, unsigned int side, struct pc_count *out);
+	uint64_t (*memory)(const struct pc_channel *c);
 	int (*produce)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*consume)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
 	int (*produce_batch)(struct pc_channel *c, uint64_t first, uint64_t count, size_t len);
@@ -74,12 +91,35 @@ struct pc_contender {
 		      size_t len);
 };
 
-extern const struct pc_contender pc_sysv_sem;		/* bench_pc_sysv.c */
+extern const struct pc_contender pc_sysv_sem;		/* bench_pc_slots.c */
+extern const struct pc_contender pc_posix_sem;
+extern const struct pc_contender pc_file_sem;
+extern const struct pc_contender pc_msg_file;
+extern const struct pc_contender pc_sysv_int;		/* bench_pc_semop.c */
+extern const struct pc_contender pc_sysv_semop;
+extern const struct pc_contender pc_textbook;		/* bench_pc_textbook.c */
 extern const struct pc_contender pc_plain;		/* bench_pc_plain.c */
 extern const struct pc_contender pc_memfd;		/* bench_pc_shmring.c */
 extern const struct pc_contender pc_memfd_spin;
 extern const struct pc_contender pc_device;
 extern const struct pc_contender pc_device_spin;
+
+/* bench_pc_slots.c: the message buffer in a file that others open by its path */
+
+#define PC_MESSAGES	100
+#define PC_MESSAGE_LEN	64
+
+/* An open file of its own in $TMPDIR or /tmp, its path, or -errno. */
+int pc_temporary(char *path, size_t n);
+int pc_messages_make(int fd, struct pc_channel **out);
+int pc_messages_open(const char *path, struct pc_channel **out);
+unsigned int pc_messages_waiting(struct pc_channel *c);
+
+/* bench_pc_survive.c, bench_pc_race.c: demonstrations; they return exit codes */
+
+struct pc_args;
+int pc_survive(const struct pc_args *args);
+int pc_race(const struct pc_args *args);
 
 /* bench_pc_args.c: the command line */
 
@@ -94,6 +134,10 @@ struct pc_args;
  * @self: on the command line
  * @doc: what --help says it does
  * @legend: what to know about the table
+ * @advise: more text from what was measured, to be freed, or NULL; may be NULL
+ * @costs: tell the memory and the CPU time as well, and the tail of latencies
+ * @small_slots: buffers of slots have the memory of rings, not 1024 slots
+ * @demonstrations: it has --race and --survive
  * @all: who takes part
  * @n: how many
  * @defaults: what holds unless the command line says otherwise
@@ -103,6 +147,10 @@ struct pc_bench {
 	const char *self;
 	const char *doc;
 	const char *legend;
+	char *(*advise)(json_t *doc);
+	bool costs;
+	bool small_slots;
+	bool demonstrations;
 	const struct pc_contender *const *all;
 	unsigned int n;
 	const struct pc_args *defaults;
@@ -135,6 +183,9 @@ struct pc_args {
 	bool batches;
 	unsigned int least_slots;
 	bool trace;
+	bool survive;
+	bool race;
+	bool quick;
 	bool json;
 	bool tsv;
 };
@@ -166,6 +217,9 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv);
  * @value: out: records a second, or the median round trip in ns
  * @latency: out: of the round trips
  * @elapsed_ns: out
+ * @cpu_ns: out: CPU time of both sides
+ * @memory: out: bytes of one channel, 0: not known
+ * @counted: out: by the channel itself, of each side
  * @calls: out: system calls of both sides
  * @sleeps: out: by the contender's own counting
  * @kicks: out: likewise
@@ -181,8 +235,11 @@ struct pc_run {
 	double value;
 	struct bench_latency latency;
 	uint64_t elapsed_ns;
+	uint64_t cpu_ns;
+	uint64_t memory;
 	uint64_t calls;
 	uint64_t sleeps;
+	struct pc_count counted[BENCH_SIDES];
 	uint64_t kicks;
 	uint64_t switches;
 };
@@ -201,6 +258,9 @@ int pc_calibrate(struct pc_run *run, uint64_t target_ns);
  * @v: records a second or median round trip in ns, a round each
  * @latency: a round each
  * @counted: records that the counters below are of
+ * @cpu_ns: of both sides
+ * @memory: bytes of a channel, 0: not known
+ * @side: by the channel itself, of each side
  * @calls_per_record: below 0: not known
  */
 struct pc_result {
@@ -209,11 +269,15 @@ struct pc_result {
 	size_t len;
 	unsigned int batch;
 	size_t ring_bytes;
+	size_t slots;
 	bool round_trip;
 	uint64_t count;
 	double *v;
 	struct bench_latency *latency;
 	uint64_t counted;
+	uint64_t cpu_ns;
+	uint64_t memory;
+	struct pc_count side[BENCH_SIDES];
 	uint64_t sleeps;
 	uint64_t kicks;
 	uint64_t switches;
@@ -230,6 +294,7 @@ struct pc_result {
  * @baseline: what the others are compared to; NULL: the best peer of each group
  * @rounds: of each
  * @ring_bytes: memory for records
+ * @costs: see struct pc_bench
  * @skipped: array of {contender, why}
  */
 struct pc_report {
@@ -241,6 +306,7 @@ struct pc_report {
 	const struct pc_contender *baseline;
 	unsigned int rounds;
 	size_t ring_bytes;
+	bool costs;
 	json_t *skipped;
 };
 
@@ -248,8 +314,9 @@ struct pc_report {
 json_t *pc_document(const struct pc_report *report);
 
 /*
- * Record @seq is its number, then words that differ from record to record and from
- * place to place: a record that is late, torn or shifted does not match.
+ * Record @seq is its number, or in 4 bytes the low half, then words that differ from
+ * record to record and from place to place: a record that is late, torn or shifted
+ * does not match.
  */
 #define PC_STEP	0x9e3779b97f4a7c15ULL
 

@@ -17,6 +17,8 @@ enum {
 	KEY_TSV,
 	KEY_QUICK,
 	KEY_NO_TRACE,
+	KEY_SURVIVE,
+	KEY_RACE,
 };
 
 static const struct argp_option options[] = {
@@ -27,18 +29,23 @@ static const struct argp_option options[] = {
 	  "What the others are compared to (default: pc sysv-sem, peers the best peer)", 1 },
 	{ "mode", KEY_MODE, "WHICH", 0, "throughput, roundtrip or both (default)", 1 },
 	{ "sizes", KEY_SIZES, "LIST", 0,
-	  "Throughput: bytes of a record (default: pc 8,64,1024)", 1 },
+	  "Throughput: bytes of a record (default: pc 4,8,64,1024)", 1 },
 	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0,
 	  "Round trip: bytes of a record (default 64)", 1 },
 	{ "ring", KEY_RING, "BYTES", 0,
 	  "Memory for records in rings; K and M may follow (default: pc 64K)", 1 },
 	{ NULL, 0, NULL, 0, "How:", 2 },
 	{ "rounds", 'r', "N", 0, "Rounds; in each, every contender runs once (default: pc 9)", 2 },
-	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default: pc 100)", 2 },
+	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default: pc 50)", 2 },
 	{ "cpus", KEY_CPUS, "A,B", 0,
 	  "Where the two processes run (default: two cores that are near to each other)", 2 },
 	{ "quick", KEY_QUICK, NULL, 0, "3 rounds of 10 ms: to see that it works", 2 },
 	{ "no-trace", KEY_NO_TRACE, NULL, 0, "Do not count system calls", 2 },
+	{ NULL, 0, NULL, 0, "Demonstrations, in place of measuring (pc only):", 4 },
+	{ "race", KEY_RACE, NULL, 0,
+	  "Two producers and two consumers: what the textbook's ring loses, doubles and tears", 4 },
+	{ "survive", KEY_SURVIVE, NULL, 0,
+	  "Messages in an mmap'ed file, read after their sender was killed", 4 },
 	{ NULL, 0, NULL, 0, "How to show it:", 3 },
 	{ "json", 'j', NULL, 0, "JSON, with every round", 3 },
 	{ "tsv", KEY_TSV, NULL, 0, "Values with tabs between them, a line each", 3 },
@@ -89,6 +96,17 @@ static void parse_contenders(struct argp_state *state, char *list)
 	}
 }
 
+/* 1024 slots of the longest record are 64 MiB; more would be about memory alone. */
+static size_t len_max(const struct pc_args *args)
+{
+	return args->bench->small_slots ? PC_LEN_MAX : PC_LEN_MAX / 16;
+}
+
+static size_t len_min(const struct pc_args *args)
+{
+	return args->bench->demonstrations ? 4 : 8;	/* peers take no less */
+}
+
 static void parse_sizes(struct argp_state *state, char *list)
 {
 	struct pc_args *args = state->input;
@@ -99,7 +117,7 @@ static void parse_sizes(struct argp_state *state, char *list)
 		if (args->n_sizes == PC_SIZES_MAX)
 			argp_error(state, "--sizes: more than %d", PC_SIZES_MAX);
 		args->sizes[args->n_sizes++] =
-			tool_parse_size(state, "--sizes", size, 8, PC_LEN_MAX);
+			tool_parse_size(state, "--sizes", size, len_min(args), len_max(args));
 	}
 }
 
@@ -149,7 +167,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_sizes(state, arg);
 		return 0;
 	case KEY_TRIP_SIZE:
-		args->trip_size = tool_parse_size(state, "--trip-size", arg, 8, PC_LEN_MAX);
+		args->trip_size = tool_parse_size(state, "--trip-size", arg, len_min(args),
+						  len_max(args));
 		return 0;
 	case KEY_RING:
 		args->ring_bytes = tool_parse_size(state, "--ring", arg, 4096, 64 << 20);
@@ -167,11 +186,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->placed = true;
 		return 0;
 	case KEY_QUICK:
+		args->quick = true;
 		args->rounds = 3;
 		args->target_ns = 10000000;
 		return 0;
 	case KEY_NO_TRACE:
 		args->trace = false;
+		return 0;
+	case KEY_SURVIVE:
+	case KEY_RACE:
+		if (!args->bench->demonstrations)
+			argp_error(state, "only 'shmring bench pc' has --race and --survive");
+		if (key == KEY_SURVIVE)
+			args->survive = true;
+		else
+			args->race = true;
+		if (args->survive && args->race)
+			argp_error(state, "--race and --survive exclude each other");
 		return 0;
 	case 'j':
 		args->json = true;

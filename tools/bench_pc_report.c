@@ -4,18 +4,47 @@
  */
 #include "bench_pc.h"
 
-static json_t *extra(const struct pc_result *r)
+#define TAIL	8	/* p999 among the quantiles */
+
+/* What else it costs: CPU time and memory, and the tail of the round trips. */
+static void add_costs(json_t *o, const struct pc_report *report, const struct pc_result *r)
+{
+	struct bench_latency worst = { .v = { 0 } };
+	unsigned int i, q;
+
+	json_object_set_new(o, "cpu_ns", json_real((double)r->cpu_ns / (double)r->counted));
+	json_object_set_new(o, "memory", json_integer((json_int_t)r->memory));
+	if (!r->round_trip)
+		return;
+	for (i = 0; i < report->rounds; i++)
+		for (q = 0; q < BENCH_QUANTILES; q++)
+			if (r->latency[i].v[q] > worst.v[q])
+				worst.v[q] = r->latency[i].v[q];
+	json_object_set_new(o, "worst_p999", json_integer((json_int_t)worst.v[TAIL]));
+	json_object_set_new(o, "longest", json_integer((json_int_t)worst.v[BENCH_QUANTILES - 1]));
+}
+
+static json_t *extra(const struct pc_report *report, const struct pc_result *r)
 {
 	double counted = (double)r->counted;
 	json_t *o = json_object();
 
 	if (r->calls_per_record >= 0)
 		json_object_set_new(o, "calls", json_real(r->calls_per_record));
-	if (r->who->counters) {
+	if (r->who->counters && !report->costs) {
 		json_object_set_new(o, "sleeps", json_real((double)r->sleeps / counted));
 		json_object_set_new(o, "kicks", json_real((double)r->kicks / counted));
 	}
 	json_object_set_new(o, "switches", json_real((double)r->switches / counted));
+	if (r->who->statistics)
+		json_object_set_new(o, "statistics",
+				    json_pack("{s:I, s:I, s:I, s:I}",
+					      "produced", (json_int_t)r->side[0].records,
+					      "consumed", (json_int_t)r->side[1].records,
+					      "found_full", (json_int_t)r->side[0].blocked,
+					      "found_empty", (json_int_t)r->side[1].blocked));
+	if (report->costs)
+		add_costs(o, report, r);
 	return o;
 }
 
@@ -51,7 +80,7 @@ static int add(json_t *doc, const struct pc_report *report, const struct pc_resu
 		.payload = (int64_t)r->len,
 		.rounds = r->v,
 		.n = report->rounds,
-		.extra = extra(r),
+		.extra = extra(report, r),
 	};
 	char group[64];
 

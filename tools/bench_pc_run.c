@@ -20,6 +20,7 @@ struct job {
 	struct pc_channel *back;	/* round trip: the other way round */
 	uint64_t warm;
 	uint32_t *ns;			/* round trip: shared */
+	struct pc_count *counted;	/* of each side; shared */
 };
 
 static int work(const struct job *job, unsigned int side, uint64_t first, uint64_t count,
@@ -73,6 +74,8 @@ static int both(struct bench_pair *pair, unsigned int side)
 	if (err)
 		return err;
 	counters(job, side, &out->sleeps, &out->kicks);
+	if (who->statistics)
+		who->statistics(job->to, side, &job->counted[side]);
 	out->sleeps -= sleeps;
 	out->kicks -= kicks;
 	who->leave(job->to);
@@ -87,6 +90,8 @@ static void take(struct pc_run *run, const struct bench_pair *pair, struct job *
 
 	run->calls = pair->calls[0] + pair->calls[1];
 	run->sleeps = a->sleeps + b->sleeps;
+	run->cpu_ns = a->cpu + b->cpu;
+	memcpy(run->counted, job->counted, sizeof(run->counted));
 	run->kicks = a->kicks + b->kicks;
 	run->switches = a->switches + b->switches;
 	if (run->traced)	/* not timed: the clock may be a system call itself */
@@ -103,12 +108,13 @@ static void take(struct pc_run *run, const struct bench_pair *pair, struct job *
 
 static int measure_on(struct job *job, struct bench_pair *pair)
 {
-	const struct pc_run *run = job->run;
+	struct pc_run *run = job->run;
 	int err;
 
 	err = run->who->make(&run->shape, &job->to);
 	if (err)
 		return err;
+	run->memory = run->who->memory ? run->who->memory(job->to) : 0;
 	if (run->round_trip)
 		err = run->who->make(&run->shape, &job->back);
 	if (!err) {
@@ -120,12 +126,12 @@ static int measure_on(struct job *job, struct bench_pair *pair)
 	return err;
 }
 
-/* Twice through every ring; a contender's own slots are never more than these. */
+/* Twice through every ring, and through every buffer of slots. */
 static uint64_t two_laps(const struct pc_shape *shape)
 {
 	uint64_t slots = shape->ring_bytes / shape->len;
 
-	return 2 * (slots > 1024 ? slots : 1024);
+	return 2 * (slots > shape->slots ? slots : shape->slots);
 }
 
 int pc_measure(struct pc_run *run)
@@ -138,13 +144,15 @@ int pc_measure(struct pc_run *run)
 		.place = run->place, .run = both, .arg = &job, .timeout_ns = TIMEOUT_NS,
 		.traced = run->traced,
 	};
-	size_t bytes = run->round_trip ? run->count * sizeof(*job.ns) : 4096;
+	size_t times = run->round_trip ? run->count * sizeof(*job.ns) : 0, bytes;
 	int err;
 
-	job.ns = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (job.ns == MAP_FAILED)
+	bytes = BENCH_SIDES * sizeof(*job.counted) + times;
+	job.counted = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (job.counted == MAP_FAILED)
 		return -errno;
+	job.ns = (uint32_t *)(job.counted + BENCH_SIDES);
 	err = bench_pair_init(&pair);
 	if (!err) {
 		err = measure_on(&job, &pair);
@@ -152,7 +160,7 @@ int pc_measure(struct pc_run *run)
 			take(run, &pair, &job);
 		bench_pair_free(&pair);
 	}
-	munmap(job.ns, bytes);
+	munmap(job.counted, bytes);
 	return err;
 }
 

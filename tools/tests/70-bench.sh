@@ -42,4 +42,44 @@ has "$T/out" "$ours " "one CPU: what sleeps is measured"
 is $? 1 "one CPU, spinning asked for: exit status"
 has "$T/err" "needs two CPUs" "one CPU, spinning asked for: sentence"
 
+# The textbooks' contenders: each at the lengths that it is made for.
+"$SHMRING" bench pc --quick -r 1 --no-trace --tsv --sizes 4,64 -c sysv-int,message-file,textbook-ring \
+	--cpus "$cpu,$cpu" --baseline textbook-ring > "$T/out" 2> "$T/err"
+is $? 0 "textbook: exit status"
+is "$(awk -F '\t' 'NR > 1 { print $4, $6, $3 }' "$T/out" | tr '\n' ' ')" \
+	"throughput 4 sysv-int throughput 4 textbook-ring throughput 64 message-file throughput 64 textbook-ring latency 64 message-file latency 64 textbook-ring " \
+	"textbook: in order"
+has "$T/out" '"found_full":' "textbook: statistics"
+is "$(sed -n 's/.*"produced":\([0-9]*\),"consumed":\([0-9]*\).*/\1 \2/p' "$T/out" |
+	awk '$1 != $2 || !$1 { bad++ } END { print NR, bad + 0 }')" "3 0" \
+	"textbook: consumed what was produced"
+
+# A ring that several use: exact counts, and nothing wrong with the correct ones.
+"$SHMRING" bench pc --race --quick --tsv > "$T/out" 2> "$T/err"
+is $? 0 "race: exit status"
+is "$(awk -F '\t' 'NR > 1 && $3 ~ /locked|pair/ { n++; bad += $7 } END { print n, bad + 0 }' "$T/out")" \
+	"6 0" "race: correct rings lose, double and tear nothing"
+# Whatever a consumer took was torn, doubled, or one of those that were not lost.
+is "$(awk -F '\t' 'NR > 1 {
+		v[$3 " " $4] = $7
+		split($20, x, /[= ]/)
+		put[$3] = x[2]; got[$3] = x[4]; stopped[$3] = $20 ~ /stopped=true/
+	} END {
+		for (k in put)
+			if (!stopped[k] && got[k] != put[k] - v[k " lost"] + v[k " doubled"] + v[k " torn"])
+				print k, put[k], got[k]
+	}' "$T/out")" "" "race: the counts add up"
+
+# Messages in a file, read after the sender was killed; the file is gone afterwards.
+mkdir "$T/files"
+TMPDIR="$T/files" "$SHMRING" bench pc --survive --tsv > "$T/out" 2> "$T/err"
+is $? 0 "survive: exit status"
+is "$(awk -F '\t' 'NR > 1 { print $3, $7 }' "$T/out")" "message-file 100" "survive: all of them"
+is "$(ls "$T/files")" "" "survive: nothing is left"
+TMPDIR="$T/none" "$SHMRING" bench pc --survive > "$T/out" 2> "$T/err"
+is $? 1 "survive, no such directory: exit status"
+has "$T/err" "cannot make the file $T/none/" "survive, no such directory: sentence"
+"$SHMRING" bench pc --survive --race > "$T/out" 2> "$T/err"
+is $? 2 "race and survive: exit status"
+
 finish

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench pc --race: what becomes of the textbook's ring when two produce and two consume.
+ *
+ * Every record has a number of its own and a pattern. Consumers write down in shared
+ * memory how often they got each number, so what is lost, doubled or torn is counted
+ * exactly, even where the ring's own count has gone astray and the run is stopped.
+ * Next to it the same ring behind a lock, and rings of one producer and one consumer
+ * each: of those, one wrong record is exit status 6.
+ *
+ * A broken ring may never be empty or full again. A consumer ends after twice as many
+ * records as there are, and what is left then is killed.
+ */
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench_pc_race.h"
+
+#define RECORDS		200000	/* of each producer */
+#define RECORDS_QUICK	20000
+#define PATIENCE_NS	20000000000ULL
+
+static int produce(struct race *r)
+{
+	struct field *f = r->f;
+	uint64_t record[RACE_LEN / 8];
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < f->records; i++) {
+		pc_fill(record, r->who * f->records + i, RACE_LEN);
+		while ((err = r->kind->put(r, record)) == -EAGAIN) {
+			/* With all consumers gone astray nobody makes room. */
+			if (!shmring_load(&f->consumers_left))
+				return 0;
+			sched_yield();
+		}
+		if (err)
+			return err;
+		shmring_store(&f->put[r->who], i + 1);
+	}
+	return 0;
+}
+
+static void note(struct race *r, const uint64_t *record)
+{
+	struct field *f = r->f;
+
+	f->got[r->who]++;
+	if (record[0] >= RACE_EACH * f->records || !pc_right(record, record[0], RACE_LEN))
+		f->torn[r->who]++;
+	else
+		__atomic_fetch_add(&f->seen[record[0]], 1, __ATOMIC_RELAXED);
+}
+
+static int consume(struct race *r)
+{
+	uint64_t record[RACE_LEN / 8] = { 0 };
+	struct field *f = r->f;
+	uint32_t left;
+	int err;
+
+	while (f->got[r->who] < 2 * RACE_EACH * f->records) {
+		/* Read before: what the last producer put in is found after. */
+		left = shmring_load_acquire(&f->producers_left);
+		err = r->kind->get(r, record);
+		if (!err) {
+			note(r, record);
+			continue;
+		}
+		if (err != -EAGAIN || !left)
+			return err == -EAGAIN ? 0 : err;
+		sched_yield();
+	}
+	return 0;
+}
+
+static void child(struct race *r, const struct bench_place *place, unsigned int i, pid_t parent)
+{
+	bool producer = i < RACE_EACH;
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	r->who = i % RACE_EACH;
+	err = bench_pin(place->cpu[i % 2].id);
+	if (!err && r->kind->join)
+		err = r->kind->join(r, producer);
+	if (!err)
+		err = producer ? produce(r) : consume(r);
+	if (!err && r->kind->leave)
+		r->kind->leave(r);
+	if (err)
+		shmring_store(&r->f->err, err);
+	/* pairs with the load-acquire in consume() */
+	__atomic_fetch_sub(producer ? &r->f->producers_left : &r->f->consumers_left, 1,
+			   __ATOMIC_RELEASE);
+	_exit(err ? 1 : 0);
+}
+
+/* Waits for all; 1: some had to be stopped. */
+static int reap(pid_t *pid, unsigned int n, struct field *f)
+{
+	const struct timespec look = { .tv_nsec = 100000000 };
+	uint64_t deadline = bench_now() + PATIENCE_NS;
+	unsigned int i, left = n;
+	int status, stopped = 0;
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	while (left) {
+		for (i = 0; i < n; i++) {
+			if (pid[i] <= 0 || waitpid(pid[i], &status, WNOHANG) != pid[i])
+				continue;
+			pid[i] = 0;
+			left--;
+			if (status && !stopped && !f->err)
+				f->err = -ECHILD;
+		}
+		if (left && !stopped && (tool_stopped || f->err || bench_now() > deadline)) {
+			for (i = 0; i < n; i++)
+				if (pid[i] > 0)
+					kill(pid[i], SIGKILL);
+			stopped = 1;
+		}
+		if (left)
+			sigtimedwait(&chld, NULL, &look);
+	}
+	if (tool_stopped)
+		return -EINTR;
+	return f->err ? f->err : stopped;
+}
+
+static int run(struct race *r, const struct bench_place *place)
+{
+	pid_t pid[2 * RACE_EACH], parent = getpid();
+	unsigned int i;
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	fflush(NULL);
+	for (i = 0; i < 2 * RACE_EACH; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			child(r, place, i, parent);
+		if (pid[i] < 0) {
+			r->f->err = -errno;
+			break;
+		}
+	}
+	return reap(pid, i, r->f);
+}
+
+struct toll {
+	double put;
+	double lost;
+	double doubled;
+	double torn;
+	double got;
+};
+
+static void count(const struct field *f, struct toll *t)
+{
+	unsigned int i;
+	uint64_t k;
+
+	memset(t, 0, sizeof(*t));
+	for (i = 0; i < RACE_EACH; i++) {
+		t->put += f->put[i];
+		t->torn += (double)f->torn[i];
+		t->got += (double)f->got[i];
+		for (k = 0; k < f->records; k++) {
+			uint32_t seen = f->seen[i * f->records + k];
+
+			if (k < f->put[i] && !seen)
+				t->lost++;
+			if (seen > 1)
+				t->doubled += seen - 1;
+		}
+	}
+}
+
+static int add(json_t *doc, const struct race_kind *kind, const struct toll *t, bool stopped)
+{
+	const struct {
+		const char *group;
+		const char *metric;
+		double v;
+	} row[] = {
+		{ "Lost: put in and never taken out", "lost", t->lost },
+		{ "Doubled: taken out once more", "doubled", t->doubled },
+		{ "Torn: of no record, or of several", "torn", t->torn },
+	};
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		const struct bench_result out = {
+			.group = row[i].group, .contender = kind->name, .metric = row[i].metric,
+			.unit = "records", .less_is_better = true, .payload = RACE_LEN,
+			.rounds = &row[i].v, .n = 1,
+			.extra = json_pack("{s:I, s:I, s:b}", "put", (json_int_t)t->put,
+					   "taken", (json_int_t)t->got, "stopped", stopped),
+		};
+
+		err = bench_doc_add(doc, &out);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* One ring, from nothing to its results in @doc; an exit code. */
+static int race(const struct pc_args *args, const struct race_kind *kind, json_t *doc)
+{
+	uint64_t records = args->quick ? RECORDS_QUICK : RECORDS;
+	struct race r = { .kind = kind };
+	struct toll t;
+	int err;
+
+	r.bytes = sizeof(*r.f) + RACE_EACH * records * sizeof(r.f->seen[0]);
+	r.f = mmap(NULL, r.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r.f == MAP_FAILED)
+		return tool_fail(-errno, "cannot share memory with the processes");
+	r.f->records = records;
+	r.f->producers_left = RACE_EACH;
+	r.f->consumers_left = RACE_EACH;
+	err = kind->make ? kind->make(&r) : 0;
+	if (!err) {
+		err = run(&r, &args->place);
+		if (kind->free)
+			kind->free(&r);
+	}
+	count(r.f, &t);
+	munmap(r.f, r.bytes);
+	if (err == -EINTR)
+		return tool_signal_exit();
+	if (err < 0)
+		return tool_fail(err, "%s failed", kind->name);
+	if (kind->correct && (err || t.lost || t.doubled || t.torn))
+		return tool_say(TOOL_DAMAGED, "%s lost %.0f, doubled %.0f and tore %.0f records%s",
+				kind->name, t.lost, t.doubled, t.torn,
+				err ? ", and had to be stopped" : "");
+	if (kind->correct)
+		bench_doc_checked(doc, (uint64_t)t.got);
+	if (add(doc, kind, &t, err))
+		return tool_fail(-ENOMEM, "cannot hold the results");
+	return TOOL_OK;
+}
+
+int pc_race(const struct pc_args *args)
+{
+	struct bench_progress progress;
+	int code = TOOL_OK;
+	unsigned int n, i;
+	json_t *doc;
+
+	doc = bench_doc_new("pc-race", bench_environment(&args->place),
+			    json_pack("{s:i, s:i, s:i, s:i}", "producers", RACE_EACH,
+				      "consumers", RACE_EACH,
+				      "records_of_each", args->quick ? RECORDS_QUICK : RECORDS,
+				      "slots", RACE_SLOTS));
+	if (!doc)
+		return tool_fail(-ENOMEM, "cannot hold the results");
+	for (n = 0; race_kinds[n].name; n++)
+		;
+	bench_progress_init(&progress, n);
+	for (i = 0; i < n && !code; i++) {
+		bench_progress(&progress, "%s", race_kinds[i].name);
+		code = race(args, &race_kinds[i], doc);
+	}
+	bench_progress_end(&progress);
+	if (!code)
+		code = bench_doc_print(doc, args->json ? BENCH_JSON :
+				       args->tsv ? BENCH_TSV : BENCH_TEXT,
+			"Head, tail and count need one owner each, or a lock around all three: with two "
+			"of a kind, two write one slot, two take one record, and the count drifts.\n"
+			"An atomic count alone mends the count and nothing else. A ring of its own for "
+			"each pair needs no lock at all.");
+	json_decref(doc);
+	return code;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench pc --race: the rings. One more is one more entry of the table at the end.
+ *
+ * Those of the textbook live in struct field. What is atomic there is so that the
+ * compiler does not make it worse than it is written; nothing is ordered against
+ * another of the same side, which is what goes wrong.
+ */
+#include "bench_pc_race.h"
+
+/* The textbook, word for word, but that the compiler must not make it worse. */
+
+static int unlocked_put(struct race *r, const uint64_t *record, bool atomic)
+{
+	struct field *f = r->f;
+	uint32_t tail;
+
+	if (shmring_load_acquire(&f->count) == RACE_SLOTS)
+		return -EAGAIN;
+	tail = shmring_load(&f->tail);
+	memcpy(f->slot[tail], record, RACE_LEN);
+	shmring_store(&f->tail, (tail + 1) % RACE_SLOTS);
+	if (atomic)
+		__atomic_fetch_add(&f->count, 1, __ATOMIC_RELEASE);
+	else
+		shmring_store_release(&f->count, shmring_load(&f->count) + 1);
+	return 0;
+}
+
+static int unlocked_get(struct race *r, uint64_t *record, bool atomic)
+{
+	struct field *f = r->f;
+	uint32_t head;
+
+	if (!shmring_load_acquire(&f->count))
+		return -EAGAIN;
+	head = shmring_load(&f->head);
+	memcpy(record, f->slot[head], RACE_LEN);
+	shmring_store(&f->head, (head + 1) % RACE_SLOTS);
+	if (atomic)
+		__atomic_fetch_sub(&f->count, 1, __ATOMIC_RELEASE);
+	else
+		shmring_store_release(&f->count, shmring_load(&f->count) - 1);
+	return 0;
+}
+
+static int textbook_put(struct race *r, const uint64_t *record)
+{
+	return unlocked_put(r, record, false);
+}
+
+static int textbook_get(struct race *r, uint64_t *record)
+{
+	return unlocked_get(r, record, false);
+}
+
+static int atomic_put(struct race *r, const uint64_t *record)
+{
+	return unlocked_put(r, record, true);
+}
+
+static int atomic_get(struct race *r, uint64_t *record)
+{
+	return unlocked_get(r, record, true);
+}
+
+static int locked_make(struct race *r)
+{
+	pthread_mutexattr_t attr;
+	int err;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	err = -pthread_mutex_init(&r->f->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return err;
+}
+
+static int locked_put(struct race *r, const uint64_t *record)
+{
+	int err;
+
+	pthread_mutex_lock(&r->f->lock);
+	err = unlocked_put(r, record, false);
+	pthread_mutex_unlock(&r->f->lock);
+	return err;
+}
+
+static int locked_get(struct race *r, uint64_t *record)
+{
+	int err;
+
+	pthread_mutex_lock(&r->f->lock);
+	err = unlocked_get(r, record, false);
+	pthread_mutex_unlock(&r->f->lock);
+	return err;
+}
+
+/* A ring of one producer and one consumer for each pair of them, dealt in turn. */
+
+static void grid_free(struct race *r)
+{
+	unsigned int p, c;
+
+	for (p = 0; p < RACE_EACH; p++)
+		for (c = 0; c < RACE_EACH; c++)
+			shmring_close(r->keeper[p][c]);
+}
+
+static int grid_make(struct race *r)
+{
+	struct shmring_opts opts = {
+		.size = sizeof(opts), .backend = SHMRING_BACKEND_MEMFD,
+		.data_size = RACE_SLOTS * RACE_LEN,
+	};
+	unsigned int p, c;
+	int err = 0;
+
+	for (p = 0; p < RACE_EACH; p++)
+		for (c = 0; c < RACE_EACH && !err; c++)
+			err = shmring_create(NULL, SHMRING_ROLE_OBSERVER, &opts, &r->keeper[p][c]);
+	if (err)
+		grid_free(r);
+	return err;
+}
+
+static int grid_join(struct race *r, bool producer)
+{
+	const struct shmring_opts opts = {
+		.size = sizeof(opts), .backend = SHMRING_BACKEND_MEMFD,
+	};
+	uint32_t role = producer ? SHMRING_ROLE_PRODUCER : SHMRING_ROLE_CONSUMER;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < RACE_EACH && !err; i++)
+		err = shmring_attach_fd(shmring_fd(producer ? r->keeper[r->who][i] :
+							      r->keeper[i][r->who]),
+					role, &opts, &r->end[i]);
+	return err;
+}
+
+static void grid_leave(struct race *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < RACE_EACH; i++)
+		shmring_close(r->end[i]);
+}
+
+static int grid_put(struct race *r, const uint64_t *record)
+{
+	int err = shmring_send(r->end[r->turn % RACE_EACH], record, RACE_LEN, SHMRING_NOWAIT);
+
+	r->turn++;
+	return err;
+}
+
+static int grid_get(struct race *r, uint64_t *record)
+{
+	unsigned int i;
+	long got;
+
+	for (i = 0; i < RACE_EACH; i++) {
+		got = shmring_recv(r->end[r->turn++ % RACE_EACH], record, RACE_LEN, SHMRING_NOWAIT);
+		if (got == RACE_LEN)
+			return 0;
+		/* A producer that has ended leaves its ring closed and empty. */
+		if (got != -EAGAIN && got != -EPIPE)
+			return got < 0 ? (int)got : -EBADMSG;
+	}
+	return -EAGAIN;
+}
+
+const struct race_kind race_kinds[] = {
+	{ .name = "textbook-ring", .put = textbook_put, .get = textbook_get },
+	{ .name = "textbook-ring, atomic count", .put = atomic_put, .get = atomic_get },
+	{ .name = "textbook-ring, locked", .correct = true, .make = locked_make,
+	  .put = locked_put, .get = locked_get },
+	{ .name = "shmring-memfd, one for each pair", .correct = true, .make = grid_make,
+	  .free = grid_free, .join = grid_join, .leave = grid_leave, .put = grid_put,
+	  .get = grid_get },
+	{ .name = NULL },
+};
