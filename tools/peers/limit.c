@@ -20,53 +20,59 @@ struct pc_channel {
 	size_t bytes;
 	/* each side's own */
 	LINE uint64_t out;
-	uint64_t out_at;
+	uint64_t out_left;		/* records that fit the open block; 0: none is open */
+	char *out_to;
 	LINE uint64_t in;
-	uint64_t in_at;
+	uint64_t in_left;
+	const char *in_from;
 	LINE char data[];
 };
 
 static inline int limit_send(struct pc_channel *c, const void *buf, size_t len)
 {
-	/* pairs with the store-release in limit_recv() */
-	if (!c->out_at)
+	if (!c->out_left) {
+		/* pairs with the store-release in limit_recv() and limit_skip() */
 		while (c->out - shmring_load_acquire(&c->emptied) == c->blocks)
 			shmring_pause();
-	memcpy(c->data + c->out % c->blocks * c->block + c->out_at * len, buf, len);
-	if (++c->out_at == c->per_block) {
-		c->out_at = 0;
-		shmring_store_release(&c->filled, ++c->out);
+		c->out_to = c->data + c->out % c->blocks * c->block;
+		c->out_left = c->per_block;
 	}
+	memcpy(c->out_to, buf, len);
+	c->out_to += len;
+	if (!--c->out_left)
+		shmring_store_release(&c->filled, ++c->out);
 	return 0;
 }
 
 static inline int limit_recv(struct pc_channel *c, void *buf, size_t len)
 {
-	/* pairs with the store-release in limit_send() and limit_flush() */
-	if (!c->in_at)
+	if (!c->in_left) {
+		/* pairs with the store-release in limit_send() and limit_flush() */
 		while (shmring_load_acquire(&c->filled) == c->in)
 			shmring_pause();
-	memcpy(buf, c->data + c->in % c->blocks * c->block + c->in_at * len, len);
-	if (++c->in_at == c->per_block) {
-		c->in_at = 0;
-		shmring_store_release(&c->emptied, ++c->in);
+		c->in_from = c->data + c->in % c->blocks * c->block;
+		c->in_left = c->per_block;
 	}
+	memcpy(buf, c->in_from, len);
+	c->in_from += len;
+	if (!--c->in_left)
+		shmring_store_release(&c->emptied, ++c->in);
 	return 0;
 }
 
 /* The last block of a run: both sides skip what was left of it. */
 static void limit_flush(struct pc_channel *c)
 {
-	if (c->out_at) {
-		c->out_at = 0;
+	if (c->out_left) {
+		c->out_left = 0;
 		shmring_store_release(&c->filled, ++c->out);
 	}
 }
 
 static void limit_skip(struct pc_channel *c)
 {
-	if (c->in_at) {
-		c->in_at = 0;
+	if (c->in_left) {
+		c->in_left = 0;
 		shmring_store_release(&c->emptied, ++c->in);
 	}
 }
