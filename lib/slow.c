@@ -11,10 +11,11 @@
 
 #include "internal.h"
 
-/* How far to let the other side get ahead: a part of DATA, in so many looks at most. */
+/* How far to let the other side get ahead: a part of DATA. */
 #define SHMRING_AHEAD_PART	4
-#define SHMRING_AHEAD_LOOKS	256
-#define SHMRING_AHEAD_PAUSES	8	/* between two of them */
+/* Pauses before the first look how far it is, doubled for each further one. */
+#define SHMRING_AHEAD_FIRST	8
+#define SHMRING_AHEAD_LAST	1024
 
 static int shmring_no_role(const struct shmring_handle *h)
 {
@@ -28,20 +29,23 @@ static void shmring_stalled(struct shmring_handle *h)
 
 /*
  * Let the peer get ahead while it is busy, so that whole runs of lines change hands
- * and not one line at a time. Whatever it says about itself decides no more than how
- * long this lasts. Return: how far it got beyond @from.
+ * and not one line at a time. A look takes the line from the peer and holds it up, so
+ * there are few. Whatever it says about itself decides no more than how long this
+ * lasts. Return: how far it got beyond @from.
  */
 static uint64_t shmring_let_ahead(const struct shmring_cursor *peer, uint64_t from, uint64_t mask)
 {
-	unsigned int looks = SHMRING_AHEAD_LOOKS, k;
+	unsigned int pauses = SHMRING_AHEAD_FIRST, k;
 	uint64_t ahead = 0, before;
 
 	do {
 		before = ahead;
-		for (k = 0; k < SHMRING_AHEAD_PAUSES; k++)
+		for (k = 0; k < pauses; k++)
 			shmring_pause();
+		pauses *= 2;
 		ahead = shmring_load(&peer->pos) - from;
-	} while (ahead > before && ahead < mask / SHMRING_AHEAD_PART && --looks);
+	} while (ahead > before && ahead < mask / SHMRING_AHEAD_PART &&
+		 pauses <= SHMRING_AHEAD_LAST);
 	return ahead;
 }
 
