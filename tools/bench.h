@@ -12,6 +12,7 @@ int bench_pc(int argc, char **argv);
 int bench_peers(int argc, char **argv);
 int bench_sem(int argc, char **argv);
 int bench_false_sharing(int argc, char **argv);
+int bench_numa(int argc, char **argv);
 int bench_compare(int argc, char **argv);
 int bench_html(int argc, char **argv);
 

@@ -9,6 +9,7 @@ static const struct tool_command benches[] = {
 	{ "peers", "shmring against rings and queues that others made",	bench_peers },
 	{ "sem", "adding to one counter: guards, memories, and a holder that is killed",	bench_sem },
 	{ "false-sharing", "counters in one cache line, and on lines of their own",	bench_false_sharing },
+	{ "numa", "bandwidth and latency from every node to the memory of every node",	bench_numa },
 	{ "compare", "what changed between two results, beyond noise",	bench_compare },
 	{ "html", "results as one HTML file with plots",		bench_html },
 	{ NULL,	NULL,									NULL },
