@@ -131,12 +131,16 @@ static void print_distances(FILE *f, const struct numa_topology *t)
 	}
 }
 
-/* How many times as long a far load takes as a near one: the most there is. */
+/*
+ * How many times as long a far load takes as a near one: the most there is, of what is
+ * more than noise, so in every round.
+ */
 static double worst(const struct numa_report *report)
 {
 	const struct numa_topology *t = report->topology;
 	const struct numa_cell *near;
-	double most = 0, ratio;
+	struct bench_ratio ratio;
+	double most = 0;
 	unsigned int i;
 
 	for (i = 0; i < report->cells; i++) {
@@ -145,9 +149,10 @@ static double worst(const struct numa_report *report)
 		near = find(report, c->place->placer, c->worker, t->worker[c->worker]);
 		if (!near || near == c)
 			continue;
-		ratio = value(report, c, NUMA_LATENCY) / value(report, near, NUMA_LATENCY);
-		if (ratio > most)
-			most = ratio;
+		bench_ratio(c->v[NUMA_LATENCY], near->v[NUMA_LATENCY], report->rounds, false,
+			    &ratio);
+		if (ratio.ahead == report->rounds && ratio.median > most)
+			most = ratio.median;
 	}
 	return most;
 }
