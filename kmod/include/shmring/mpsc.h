@@ -76,6 +76,7 @@ struct shmring_merge_lane {
 	__u32 ticket;
 	__u32 floor;
 	__u32 ahead;
+	__u32 base;
 	__u64 records;
 };
 
@@ -317,18 +318,20 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 		l = (__u32)__builtin_ctz(m->touched);
 		m->lane[l].head = m->lane[l].done;
 		m->lane[l].ahead = 0;
-		m->ready &= ~(1u << l);
+		shmring_merge_look(m, l, 0);
 	}
 	m->last = m->first;
-	shmring_merge_look(m, m->first, 0);
 }
 
 /**
  * shmring_merge_whole() - is what was delivered since the last release still there
  * @m: consumer
+	m->ready &= ~m->touched;
+	/* All are looked into: choose() does not expect anything in a lane that is not ready. */
  *
  * To be asked after the payload was used, of an OVERWRITE ring only. If it is not,
  * shmring_merge_rewind() counts it as lost and goes on behind.
+		m->lane[l].floor = m->lane[l].base;
  */
 static inline int shmring_merge_whole(const struct shmring_merge *m)
 {
@@ -374,6 +377,7 @@ static inline int shmring_merge_release(struct shmring_merge *m)
  * @m: consumer
  *
  * To be called at the start, and when producers came or went: a lane whose producer
+		lane->base = lane->floor;
  * was replaced is whole again.
  */
 static inline void shmring_merge_join(struct shmring_merge *m)
