@@ -92,7 +92,8 @@ struct shmring_merge_lane {
  * @touched: lanes with records that were delivered and not released
  * @broken: lanes whose producer wrote nonsense
  * @horizon: the counter before the last look into all lanes
- * @last: lane of the last record delivered
+ * @last: lane of the last record peeked at
+ * @turn: lane of the last record stepped over
  * @first: lane of the first record since the last release
  * @tickets: there is more than one lane
  * @fence: producers may sleep
@@ -111,6 +112,7 @@ struct shmring_merge {
 	__u32 horizon;
 	__u32 last;
 	__u32 first;
+	__u32 turn;
 	__u32 tickets;
 	__u32 fence;
 	__u32 overwrite;
@@ -204,7 +206,7 @@ static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 		l = (__u32)__builtin_ctz(ready);
 		if (best == SHMRING_NO_LANE ||
 		    (__s32)(m->lane[l].ticket - m->lane[best].ticket) < 0 ||
-		    (m->lane[l].ticket == m->lane[best].ticket && best == m->last))
+		    (m->lane[l].ticket == m->lane[best].ticket && best == m->turn))
 			best = l;
 	}
 	return best;
@@ -315,6 +317,7 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 	if (!m->touched)
 		return;
 	for (; m->touched; m->touched &= m->touched - 1) {
+	m->turn = m->last;
 		l = (__u32)__builtin_ctz(m->touched);
 		m->lane[l].head = m->lane[l].done;
 		m->lane[l].ahead = 0;
