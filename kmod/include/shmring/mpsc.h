@@ -385,13 +385,26 @@ static inline int shmring_merge_release(struct shmring_merge *m)
  */
 static inline void shmring_merge_join(struct shmring_merge *m)
 {
-	__u32 l;
+	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
+	__u32 fresh = 0, l;
 
 	m->broken = 0;
 	for (l = 0; l < m->g.producers; l++)
 		/* pairs with the store-release of whoever begins an endpoint */
 		if (shmring_load_acquire(&m->g.meta->slot[l].state) != SHMRING_SLOT_VACANT)
-			m->lanes |= 1u << l;
+			fresh |= 1u << l;
+	fresh &= ~m->lanes;
+	if (!fresh)
+		return;
+	/* What is in the lanes already has its tickets from not longer ago than fits. */
+	if (m->tickets && !m->lanes)
+		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+	m->lanes |= fresh;
+	for (; fresh; fresh &= fresh - 1) {
+		l = (__u32)__builtin_ctz(fresh);
+		m->lane[l].floor = m->horizon - (__u32)(room < 1u << 30 ? room : 1u << 30);
+		m->lane[l].base = m->lane[l].floor;
+	}
 }
 
 #endif /* SHMRING_MPSC_H */
