@@ -64,6 +64,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @word: header word of that record, while the lane is ready
  * @ticket: its ticket, made to rise
  * @floor: the least that the next ticket can be
+ * @base: the same of the record at @done
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
  */
@@ -75,8 +76,8 @@ struct shmring_merge_lane {
 	__u32 word;
 	__u32 ticket;
 	__u32 floor;
-	__u32 ahead;
 	__u32 base;
+	__u32 ahead;
 	__u64 records;
 };
 
@@ -111,8 +112,8 @@ struct shmring_merge {
 	__u32 broken;
 	__u32 horizon;
 	__u32 last;
-	__u32 first;
 	__u32 turn;
+	__u32 first;
 	__u32 tickets;
 	__u32 fence;
 	__u32 overwrite;
@@ -120,6 +121,7 @@ struct shmring_merge {
 };
 
 #define SHMRING_NO_LANE		32u
+#define SHMRING_RESYNC_TRIES	4
 
 static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
 					      __u64 pos)
@@ -135,19 +137,23 @@ static inline int shmring_merge_lapped(const struct shmring_merge *m, __u32 l, _
 	return m->overwrite && shmring_overwritten(m->g.cursor[l], pos, m->mask + 1);
 }
 
-/* A lane was lapped: go on from a mark, and count what lies between. */
-static inline void shmring_merge_resync(struct shmring_merge *m, __u32 l)
+/*
+ * A lane was lapped: go on from a mark, and count what lies between. Return: whether that
+ * was possible.
+ */
+static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
 	__u64 pos, records;
 
 	if (lane->ahead || shmring_overwrite_mark(m->g.cursor[l], m->mask + 1, 0, &pos, &records))
-		return;		/* release first; or the next look will do */
+		return 0;	/* release first; or the next look will do */
 	m->lost += records - lane->records;
 	lane->records = records;
 	lane->done = pos;
 	lane->head = pos;
 	shmring_store(&m->mine->lost, m->lost);
+	return 1;
 }
 
 /*
@@ -157,16 +163,20 @@ static inline void shmring_merge_resync(struct shmring_merge *m, __u32 l)
 static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
-	const __u32 *header = shmring_merge_word(m, l, lane->head);
-	/* pairs with the store-release in shmring_lane_publish() */
-	__u32 word = shmring_load_acquire(header);
 	__u32 flags = m->tickets ? SHMRING_REC_CHAIN : 0;
-	__u32 ticket;
+	unsigned int tries = SHMRING_RESYNC_TRIES;
+	const __u32 *header;
+	__u32 word, ticket;
 	long len;
 
-	if (shmring_unlikely(shmring_merge_lapped(m, l, lane->head))) {
-		shmring_merge_resync(m, l);
-		return 0;
+	for (;;) {
+		header = shmring_merge_word(m, l, lane->head);
+		/* pairs with the store-release in shmring_lane_publish() */
+		word = shmring_load_acquire(header);
+		if (shmring_likely(!shmring_merge_lapped(m, l, lane->head)))
+			break;
+		if (!shmring_merge_resync(m, l) || !--tries)
+			return 0;
 	}
 	if (!word) {
 		/* Whatever comes is published after the horizon was read. */
@@ -307,6 +317,7 @@ static inline void shmring_merge_next(struct shmring_merge *m, long len)
 	lane->ahead++;
 	m->ready &= ~(1u << m->last);
 	m->touched |= 1u << m->last;
+	m->turn = m->last;
 }
 
 /* shmring_merge_rewind() - go back to the first record that is not released */
@@ -316,10 +327,12 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 
 	if (!m->touched)
 		return;
+	m->ready &= ~m->touched;
+	/* All are looked into: choose() does not expect anything in a lane that is not ready. */
 	for (; m->touched; m->touched &= m->touched - 1) {
-	m->turn = m->last;
 		l = (__u32)__builtin_ctz(m->touched);
 		m->lane[l].head = m->lane[l].done;
+		m->lane[l].floor = m->lane[l].base;
 		m->lane[l].ahead = 0;
 		shmring_merge_look(m, l, 0);
 	}
@@ -329,12 +342,9 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 /**
  * shmring_merge_whole() - is what was delivered since the last release still there
  * @m: consumer
-	m->ready &= ~m->touched;
-	/* All are looked into: choose() does not expect anything in a lane that is not ready. */
  *
  * To be asked after the payload was used, of an OVERWRITE ring only. If it is not,
  * shmring_merge_rewind() counts it as lost and goes on behind.
-		m->lane[l].floor = m->lane[l].base;
  */
 static inline int shmring_merge_whole(const struct shmring_merge *m)
 {
@@ -367,6 +377,7 @@ static inline int shmring_merge_release(struct shmring_merge *m)
 		lane->records += lane->ahead;
 		m->records += lane->ahead;
 		lane->ahead = 0;
+		lane->base = lane->floor;
 		/* pairs with the load-acquire in shmring_mpsc_refresh() */
 		shmring_store_release(&m->mine->lane[l].pos, lane->done);
 	}
@@ -380,7 +391,6 @@ static inline int shmring_merge_release(struct shmring_merge *m)
  * @m: consumer
  *
  * To be called at the start, and when producers came or went: a lane whose producer
-		lane->base = lane->floor;
  * was replaced is whole again.
  */
 static inline void shmring_merge_join(struct shmring_merge *m)
