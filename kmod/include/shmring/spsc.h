@@ -361,7 +361,8 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
 	while ((word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
 		next = pos + shmring_record_size(word & SHMRING_REC_LEN);
-		if (!(word & SHMRING_REC_READY) || next - from > tx->mask) {
+		if ((word & ~SHMRING_REC_LEN & ~tx->chain) != SHMRING_REC_READY ||
+		    next - from > tx->mask) {
 			shmring_store_release(shmring_spsc_word(tx, pos), 0);
 			break;
 		}
