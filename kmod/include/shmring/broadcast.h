@@ -97,6 +97,25 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
 	return shmring_load_acquire(&producer->pos);
 }
 
+/*
+ * What a successor in an OVERWRITE lane has to keep: the number of records, counted from a
+ * mark, for the predecessor may have died between telling that and telling its position;
+ * and the limit, for it may have written up to there. An impossible one was a liar's.
+ */
+static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 pos,
+					     __u64 records)
+{
+	__u64 limit = shmring_load(&tx->mine->limit);
+
+	for (; (__s64)(tx->tail - pos) > 0; records++)
+		pos += shmring_record_size(shmring_load(shmring_spsc_word(tx, pos)) &
+					   SHMRING_REC_LEN);
+	tx->records = records;
+	shmring_store(&tx->mine->records, records);
+	if (limit - tx->tail <= (tx->mask + 1) / 2)
+		tx->limit = limit;
+}
+
 /**
  * shmring_broadcast_recover() - take over a lane from earlier producers
  * @tx: producer, with @data, @mask and @mine set
@@ -104,15 +123,15 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
  * @overwrite: consumers gate nothing
  *
  * The walk begins at the position that the predecessor told, or at a live consumer's
- * if that contradicts it.
+ * if that contradicts it; in an OVERWRITE lane at its last mark.
  *
  * Return: whether records were found that nobody was told of.
  */
 static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 					    const struct shmring_group *g, int overwrite)
 {
-	__u64 from = shmring_load(&tx->mine->pos), pos;
-	int found;
+	__u64 from = shmring_load(&tx->mine->pos), pos, records = 0;
+	int found, marked = 0;
 	__u32 slot;
 
 	from &= ~(__u64)(SHMRING_REC_ALIGN - 1);
@@ -125,10 +144,16 @@ static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 		    shmring_spsc_used(from, pos, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
 			from = pos;
 	}
+	if (overwrite && !shmring_overwrite_mark(tx->mine, tx->mask + 1, 1, &pos, &records)) {
+		marked = 1;
+		from = pos;
+	}
 	found = shmring_lane_recover(tx, from);
 	/* Nothing is known of who reads what: ask before the first record. */
 	tx->seen = tx->tail - tx->mask - 1;
 	tx->limit = tx->tail;
+	if (marked)
+		shmring_overwrite_recover(tx, from, records);
 	return found;
 }
 
