@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * BROADCAST alone: gates, joining, and a lane whose producer waits for nobody: what was
+ * lost is counted, what was torn is never delivered, and a successor goes on with both.
+ */
+#include "unit.h"
+
+static void broadcast_gate(void)
+{
+	__u32 sent = 0, k;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 2, 0);
+	while (!ring_send(&tx[0], sent, 24))
+		sent++;
+	CHECK_EQ(sent, (SIZE - 8) / 32);
+	for (k = 0; k < sent; k++)
+		NEXT(0, k);
+	ring_release(&rx[0]);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	NEXT(1, 0);
+	ring_release(&rx[1]);
+	CHECK_EQ(ring_send(&tx[0], sent, 24), 0);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	/* Nobody waits for the dead, or for one that is ahead of all. */
+	ring_end(&r, 2, SHMRING_SLOT_DEAD);
+	settle();
+	CHECK_EQ(ring_send(&tx[0], sent + 1, 24), 0);
+	r.cursor[1]->lane[0].pos = 1ull << 40;
+	CHECK_EQ(shmring_spsc_used(0, 0, SIZE), 0);
+	for (k = 0; k < 1000; k++)
+		CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+	ring_end(&r, 1, SHMRING_SLOT_CLOSED);
+	settle();
+	for (k = 0; k < 1000; k++)
+		CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+	/* One that is just joining stops all, and sees what comes from then on. */
+	ring_rx_enter(&r, 1, &rx[0]);
+	settle();
+	for (k = 0; ring_send(&tx[0], k, 24) == 0; k++)
+		CHECK(k < SIZE / 32);
+	ring_join(&rx[0]);
+	NOTHING(0);
+	CHECK_EQ(ring_send(&tx[0], 77, 24), 0);
+	NEXT(0, 77);
+	ring_free(&r);
+}
+
+/* What is held back is not published, and not overwritten even where nobody reads. */
+static void broadcast_held_back(void)
+{
+	__u32 n = 0, k;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 0);
+	ring_end(&r, 1, SHMRING_SLOT_CLOSED);
+	settle();
+	while (!ring_put(&tx[0], n, 24))
+		n++;
+	CHECK_EQ(n, (SIZE - 8) / 32);
+	ring_rx_begin(&r, 1, &rx[0]);
+	settle();
+	CHECK_EQ(ring_publish(&tx[0]), 0);
+	for (k = 0; k < n; k++)
+		NEXT(0, k);
+	NOTHING(0);
+	ring_free(&r);
+}
+
+/* Delivered and lost together are all, and what is delivered is in order and whole. */
+static void overwrite_counts(void)
+{
+	__u64 lost;
+	uint64_t random = 11;
+	__u32 id = 0, got, last = 0, k, n, first = 1;
+	__u32 delivered = 0;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	for (n = 0; n < 3000; n++) {
+		for (k = (__u32)test_random(&random) % 100; k; k--)
+			CHECK_EQ(ring_send(&tx[0], id++,
+					   4 + test_random(&random) % 500 / 4 * 4), 0);
+		for (k = (__u32)test_random(&random) % 20; k; k--) {
+			if (ring_next(&rx[0], &got, 1) < 0)
+				continue;
+			CHECK(first || got > last);
+			first = 0;
+			last = got;
+			delivered++;
+			CHECK(shmring_merge_whole(&rx[0].m));
+			ring_release(&rx[0]);
+			CHECK_EQ(rx[0].m.lost + delivered, got + 1);
+		}
+	}
+	while (delivered + rx[0].m.lost < id) {
+		lost = rx[0].m.lost;
+		if (ring_next(&rx[0], &got, 1) >= 0)
+			delivered++;
+		else
+			CHECK(rx[0].m.lost > lost);
+		ring_release(&rx[0]);
+		if (test_bad)
+			break;
+	}
+	CHECK_EQ(got, id - 1);
+	CHECK(rx[0].m.lost > 0);
+	CHECK_EQ(r.cursor[1]->lost, rx[0].m.lost);
+	ring_free(&r);
+}
+
+/* Overwritten between look and release: not whole, lost, and the next is further on. */
+static void overwrite_torn(void)
+{
+	__u32 id, got, k;
+
+	begin(SHMRING_TOPO_BROADCAST, 2, 1, 1);
+	for (id = 0; id < 8; id++)
+		CHECK_EQ(ring_send(&tx[id & 1], id, 24), 0);
+	NEXT(0, 0);
+	NEXT(0, 1);
+	NEXT(0, 2);
+	CHECK(shmring_merge_whole(&rx[0].m));
+	for (; id < 1000; id++)
+		CHECK_EQ(ring_send(&tx[1], id, 24), 0);
+	CHECK(!shmring_merge_whole(&rx[0].m));
+	ring_rewind(&rx[0]);
+	NEXT(0, 0);
+	NEXT(0, 2);
+	NEXT(0, 4);
+	NEXT(0, 6);
+	CHECK(shmring_merge_whole(&rx[0].m));
+	for (k = 7, got = 0; ring_next(&rx[0], &got, 1) >= 0; k = got)
+		CHECK(got > k);
+	CHECK_EQ(got, id - 1);
+	CHECK(shmring_merge_whole(&rx[0].m));
+	CHECK_EQ(ring_release(&rx[0]), 0);
+	CHECK_EQ(rx[0].m.lost + rx[0].m.records, id);
+	ring_free(&r);
+}
+
+/* Records of the largest size: there is always a mark, and the newest can be read. */
+static void overwrite_largest(void)
+{
+	size_t len = shmring_overwrite_max(SIZE) & ~3u, small;
+	uint64_t random = 5;
+	__u32 id, got;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	for (id = 0; id < 2000; id++) {
+		small = 4 + test_random(&random) % len / 4 * 4;
+		CHECK_EQ(ring_send(&tx[0], id, id % 3 ? len : small), 0);
+		if (id % 7)
+			continue;
+		got = ~0u;
+		while (ring_next(&rx[0], &got, 1) >= 0 || rx[0].m.lost + rx[0].m.records <= id) {
+			CHECK(shmring_merge_whole(&rx[0].m));
+			ring_release(&rx[0]);
+			if (test_bad)
+				break;
+		}
+		CHECK_EQ(rx[0].m.lost + rx[0].m.records, id + 1);
+	}
+	ring_free(&r);
+}
+
+/* A successor counts on from what was published, told or not. */
+static void overwrite_successor(void)
+{
+	__u32 id, got, n;
+	__u64 told, records;
+
+	for (n = 0; n < 3; n++) {
+		begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+		for (id = 0; id < 300; id++)
+			CHECK_EQ(ring_send(&tx[0], id, 24), 0);
+		told = r.cursor[0]->pos;
+		records = r.cursor[0]->records;
+		CHECK_EQ(ring_send(&tx[0], id++, 24), 0);
+		if (n)			/* killed after the header word, or the number */
+			r.cursor[0]->pos = told;
+		if (n == 1)
+			r.cursor[0]->records = records;
+		ring_end(&r, 0, SHMRING_SLOT_DEAD);
+		CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+		for (; id < 600; id++)
+			CHECK_EQ(ring_send(&tx[0], id, 24), 0);
+		while (ring_next(&rx[0], &got, 1) >= 0 || rx[0].m.lost == 0)
+			;
+		ring_release(&rx[0]);
+		CHECK_EQ(got, id - 1);
+		CHECK_EQ(rx[0].m.lost + rx[0].m.records, id);
+		CHECK_EQ(r.cursor[0]->records, id);
+		ring_free(&r);
+	}
+}
+
+/* Room that a predecessor made stays made: it may have written there already. */
+static void overwrite_limit(void)
+{
+	__u64 limit;
+	__u32 id;
+	int err;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	for (id = 0; id < 300; id++)
+		CHECK_EQ(ring_send(&tx[0], id, 24), 0);
+	CHECK(ring_reserve(&tx[0], shmring_overwrite_max(SIZE), &err));
+	limit = r.cursor[0]->limit;
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	for (; id < 400; id++) {
+		CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+		CHECK(r.cursor[0]->limit >= limit);
+	}
+	/* A forged one does not stop the successor from telling the truth. */
+	r.cursor[0]->limit = 1ull << 50;
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+	CHECK(r.cursor[0]->limit < tx[0].tx.tail + SIZE);
+	ring_free(&r);
+}
+
+int main(void)
+{
+	START();
+	RUN(broadcast_gate);
+	RUN(broadcast_held_back);
+	RUN(overwrite_counts);
+	RUN(overwrite_torn);
+	RUN(overwrite_largest);
+	RUN(overwrite_successor);
+	RUN(overwrite_limit);
+	DONE();
+}

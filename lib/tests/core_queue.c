@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Claims alone: each record once, what is held stays, who had made a claim that died, and
+ * what becomes of it.
+ */
+#include "unit.h"
+
+static void queue_once(void)
+{
+	uint64_t random = 3;
+	__u32 id = 0, got, k;
+	unsigned char *seen = calloc(1, 30000);
+	__u32 left = 0;
+
+	begin(SHMRING_TOPO_QUEUE, 3, 3, 0);
+	while (id < 20000 || left) {
+		k = (__u32)test_random(&random) % 6;
+		if (k < 3 && id < 20000) {
+			if (!ring_send(&tx[k], id << 2 | k,
+				       4 + test_random(&random) % 300 / 4 * 4)) {
+				id++;
+				left++;
+			}
+		} else if (k >= 3) {
+			if (ring_next(&rx[k - 3], &got, 1 + (__u32)test_random(&random) % 3) >= 0) {
+				CHECK(!seen[got >> 2]++);
+				left--;
+			} else if (rx[k - 3].c.ahead) {
+				CHECK_EQ(ring_release(&rx[k - 3]), 0);
+			}
+		}
+	}
+	for (k = 0; k < 3; k++)
+		ring_release(&rx[k]);
+	CHECK_EQ(r.cursor[3]->records + r.cursor[4]->records + r.cursor[5]->records, 20000);
+	free(seen);
+	ring_free(&r);
+}
+
+/* What is held is not overwritten, whoever went past it. */
+static void queue_hold(void)
+{
+	__u32 sent = 0;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 2, 0);
+	while (!ring_send(&tx[0], sent, 24))
+		sent++;
+	NEXT(0, 0);
+	while (ring_next(&rx[1], &sent, 1) >= 0)
+		ring_release(&rx[1]);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	ring_rewind(&rx[0]);
+	NEXT(0, 0);
+	NOTHING(0);		/* release first */
+	CHECK_EQ(ring_release(&rx[0]), 0);
+	CHECK_EQ(ring_send(&tx[0], 9, 24), 0);
+	CHECK_EQ(ring_send(&tx[0], 9, 24), 0);
+	ring_free(&r);
+}
+
+/* Claimed; claimed and others went on; only said so; released; nonsense. */
+static void queue_claim_made(void)
+{
+	struct shmring_orphan o;
+	struct shmring_group g;
+	struct shmring_cursor *dead;
+	__u32 id, n;
+
+	for (n = 0; n < 2; n++) {
+		begin(SHMRING_TOPO_QUEUE, 1, 3, 0);
+		g = ring_group(&r, 0);
+		dead = r.cursor[1];
+		for (id = 0; id < 9; id++)
+			CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		CHECK_EQ(shmring_claim(&rx[0].c, 2), 0);
+		if (n) {	/* twice: proof is of the first who goes past */
+			CHECK_EQ(shmring_claim(&rx[1].c, 1), 0);
+			CHECK_EQ(shmring_claim(&rx[2].c, 1), 0);
+		}
+		CHECK(shmring_claim_made(&g, 1, &o, SIZE - 1));
+		CHECK_EQ(o.lane, 0);
+		CHECK_EQ(o.pos, 0);
+		CHECK_EQ(o.end, 32);
+		ring_release(&rx[0]);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		/* Said, not made: the front is before its end, or somebody else's. */
+		dead->hold_end = n ? 80 : 48;
+		dead->hold = shmring_tagged(32, SHMRING_HOLD_VALID);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		CHECK_EQ(shmring_claim(&rx[1].c, 1), 0);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		/* Nonsense */
+		dead->hold_end = 8;
+		dead->hold = shmring_tagged(0, SHMRING_HOLD_VALID | 3);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		dead->hold = shmring_tagged(8, SHMRING_HOLD_VALID);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		dead->hold_end = 8 + SIZE + 8;
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		dead->hold_end = 12;
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		ring_free(&r);
+	}
+}
+
+/* A dead consumer's records gate the producer until somebody else has read them. */
+static void queue_orphan(void)
+{
+	__u32 id, sent = 0;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 2, 0);
+	while (!ring_send(&tx[0], sent, 24))
+		sent++;
+	CHECK_EQ(shmring_claim(&rx[0].c, 2), 0);
+	NEXT(1, 2);
+	ring_release(&rx[1]);
+	ring_end(&r, 1, SHMRING_SLOT_DEAD);
+	settle();
+	CHECK_EQ(r.meta->orphan[1].state, SHMRING_ORPHAN_WAITING);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	CHECK(ring_adopt(&rx[1]));
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	NEXT(1, 0);
+	NEXT(1, 1);
+	NOTHING(1);
+	CHECK_EQ(ring_release(&rx[1]), 0);
+	for (id = 0; id < 3; id++)
+		CHECK_EQ(ring_send(&tx[0], sent + id, 24), 0);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	ring_free(&r);
+}
+
+/* A front that cannot be is an error for the producer, and no record for consumers. */
+static void queue_forged_front(void)
+{
+	begin(SHMRING_TOPO_QUEUE, 1, 1, 0);
+	while (!ring_send(&tx[0], 1, 24))
+		;
+	r.shared->head[0].claim = shmring_tagged(SIZE + 64, 2);
+	CHECK_EQ(ring_send(&tx[0], 1, 24), -EPROTO);
+	r.shared->head[0].claim = shmring_tagged(1ull << 60, 63);
+	CHECK_EQ(ring_send(&tx[0], 1, 24), -EPROTO);
+	ring_free(&r);
+}
+
+int main(void)
+{
+	START();
+	RUN(queue_once);
+	RUN(queue_hold);
+	RUN(queue_claim_made);
+	RUN(queue_orphan);
+	RUN(queue_forged_front);
+	DONE();
+}
