@@ -121,6 +121,17 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 	}
 }
 
+int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t deadline)
+{
+	void *payload;
+	int err = shmring_reserve(r, len, &payload, deadline);
+
+	if (err)
+		return err;
+	memcpy(payload, buf, len);
+	return shmring_commit(r, len);
+}
+
 /* ---- consumer -------------------------------------------------------------- */
 
 int __shmring_release(struct shmring *r, int kick)
