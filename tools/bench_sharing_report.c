@@ -201,7 +201,7 @@ static void print_advice(const struct sharing_report *report)
 	unsigned int i;
 
 	for (i = 0; i < report->groups; i++)
-		if (!report->group[i].op && report->group[i].workers > 1 &&
+		if (report->group[i].op == report->group[0].op && report->group[i].workers > 1 &&
 		    report->group[i].workers <= report->cpus)
 			g = &report->group[i];
 	if (report->cpus == 1) {
