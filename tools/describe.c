@@ -229,12 +229,22 @@ json_t *tool_ring_json(struct shmring *r)
 	return root;
 }
 
-int tool_print_json(json_t *json)
+static int print_json(json_t *json, size_t flags)
 {
 	if (!json)
 		return tool_fail(-ENOMEM, "cannot make the JSON text");
-	json_dumpf(json, stdout, JSON_INDENT(2));
+	json_dumpf(json, stdout, flags);
 	putchar('\n');
 	json_decref(json);
 	return tool_flush_stdout(TOOL_OK);
+}
+
+int tool_print_json(json_t *json)
+{
+	return print_json(json, JSON_INDENT(2));
+}
+
+int tool_print_json_line(json_t *json)
+{
+	return print_json(json, JSON_COMPACT);
 }

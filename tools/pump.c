@@ -50,11 +50,12 @@ static int write_all(int fd, const struct iovec *iov, int n)
 	return 0;
 }
 
-static bool is_pipe(int fd)
+/* @fd if it is something whose reader can leave, else -1 */
+int tool_pipe(int fd)
 {
 	struct stat st;
 
-	return !fstat(fd, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	return !fstat(fd, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) ? fd : -1;
 }
 
 static bool reader_left(int fd)
@@ -68,8 +69,8 @@ static bool reader_left(int fd)
  * The next batch. A pipe's reader can leave while nothing arrives, and only a look
  * at the pipe tells: hence the slices.
  */
-static long next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
-		       uint64_t timeout_ns, bool pipe)
+long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
+		     uint64_t timeout_ns, int pipe)
 {
 	uint64_t deadline, until, look;
 	int err;
@@ -88,10 +89,10 @@ static long next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int 
 			return n;
 		}
 		look = tool_now() + LOOK_NS;
-		until = pipe && deadline > look ? look : deadline;
+		until = pipe >= 0 && deadline > look ? look : deadline;
 		n = shmring_peek_batch(peer->r, msgs, want, until);
 		if (n == -ETIMEDOUT && until != deadline) {
-			if (reader_left(STDOUT_FILENO))
+			if (reader_left(pipe))
 				return -ESTRPIPE;
 			n = -EAGAIN;
 		} else if (n == -EAGAIN) {
@@ -122,7 +123,7 @@ static int write_batch(const struct iovec *msgs, long n, struct tool_pump *pump)
 }
 
 /* Why receiving ended, in a sentence; returns the exit code. */
-static int recv_failed(const char *name, int err, const struct tool_pump *pump)
+int tool_recv_failed(const char *name, int err, uint64_t records)
 {
 	switch (err) {
 	case -EPIPE:
@@ -134,7 +135,7 @@ static int recv_failed(const char *name, int err, const struct tool_pump *pump)
 	case -EOWNERDEAD:
 		return tool_say(TOOL_PEER_DIED,
 				"the sender of ring '%s' died without closing; the %llu records that it had finished were written",
-				name, (unsigned long long)pump->records);
+				name, (unsigned long long)records);
 	case -ETIMEDOUT:
 		return tool_say(TOOL_TIMEOUT, "nothing came through ring '%s' in time", name);
 	default:
@@ -148,7 +149,7 @@ static int recv_failed(const char *name, int err, const struct tool_pump *pump)
  */
 int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pump)
 {
-	bool pipe = is_pipe(STDOUT_FILENO);
+	int pipe = tool_pipe(STDOUT_FILENO);
 	struct iovec msgs[BATCH];
 	unsigned int want;
 	long n;
@@ -159,9 +160,9 @@ int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pu
 			(unsigned int)(pump->count - pump->records) : BATCH;
 		if (tool_stopped)
 			return tool_signal_exit();
-		n = next_batch(peer, msgs, want, pump->timeout_ns, pipe);
+		n = tool_next_batch(peer, msgs, want, pump->timeout_ns, pipe);
 		if (n < 0)
-			return recv_failed(name, (int)n, pump);
+			return tool_recv_failed(name, (int)n, pump->records);
 		err = write_batch(msgs, n, pump);
 		if (err == -EINTR)
 			return tool_signal_exit();

@@ -158,6 +158,16 @@ struct tool_pump {
 
 int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pump);
 
+/*
+ * The next records, at least one, or an error; -ESTRPIPE: the reader of @pipe left,
+ * which is looked for now and then unless it is -1.
+ */
+long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
+		     uint64_t timeout_ns, int pipe);
+int tool_pipe(int fd);
+/* Why tool_next_batch() failed, in a sentence; returns the exit code. */
+int tool_recv_failed(const char *name, int err, uint64_t records);
+
 /* describe.c: rings in words and in JSON */
 
 const char *tool_backend_name(uint32_t backend);
@@ -170,6 +180,8 @@ const char *tool_user(char *buf, size_t n, uint32_t uid);
 json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info);
 json_t *tool_ring_json(struct shmring *r);
 int tool_print_json(json_t *json);
+/* The same on one line, for output that goes on. */
+int tool_print_json_line(json_t *json);
 
 /* What fills a ring of this kind, or 0 where there is nothing to count. */
 uint64_t tool_used(const struct shmring_ioc_info *info);

@@ -4,15 +4,6 @@
 # list and show tell what is so, as text and as JSON, and nothing is left behind.
 . "${0%/*}/lib.sh"
 
-if command -v python3 > /dev/null; then
-	json() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
-elif command -v jq > /dev/null; then
-	json() { jq . > /dev/null && echo "$2"; }
-else
-	json() { cat > /dev/null; echo "$2"; }
-	echo "# no JSON parser here: JSON is not looked at"
-fi
-
 xsr create "$ring" -s 100K -m 640 > "$T/out" &
 keeper=$!
 background $keeper
