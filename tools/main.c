@@ -13,6 +13,9 @@ static const struct tool_command commands[] = {
 	{ "cat",	"stdin to a ring or a ring to stdout, as a byte stream", cmd_cat },
 	{ "list",	"list the rings that you may read",			cmd_list },
 	{ "show",	"show everything about one ring",			cmd_show },
+	{ "stat",	"print the counters of a ring, once or every few seconds", cmd_stat },
+	{ "top",	"watch all rings live",					cmd_top },
+	{ "hz",		"tell at which rate records come, and how regularly",	cmd_hz },
 	{ "bench",	"measure rings against other ways to pass messages",	cmd_bench },
 	{ NULL,		NULL,							NULL },
 };

@@ -39,6 +39,9 @@ int cmd_recv(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_hz(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 /* tool.c: running a table of subcommands, and saying what went wrong */
