@@ -16,6 +16,8 @@ static const struct tool_command commands[] = {
 	{ "stat",	"print the counters of a ring, once or every few seconds", cmd_stat },
 	{ "top",	"watch all rings live",					cmd_top },
 	{ "hz",		"tell at which rate records come, and how regularly",	cmd_hz },
+	{ "record",	"write records and their times to a file",		cmd_record },
+	{ "replay",	"send what was recorded, with the same timing",		cmd_replay },
 	{ "bench",	"measure rings against other ways to pass messages",	cmd_bench },
 	{ NULL,		NULL,							NULL },
 };
