@@ -18,6 +18,7 @@ static const struct tool_command commands[] = {
 	{ "hz",		"tell at which rate records come, and how regularly",	cmd_hz },
 	{ "record",	"write records and their times to a file",		cmd_record },
 	{ "replay",	"send what was recorded, with the same timing",		cmd_replay },
+	{ "rm",		"remove names of rings that were left behind",		cmd_rm },
 	{ "bench",	"measure rings against other ways to pass messages",	cmd_bench },
 	{ NULL,		NULL,							NULL },
 };

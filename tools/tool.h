@@ -39,6 +39,7 @@ int cmd_recv(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_hz(int argc, char **argv);

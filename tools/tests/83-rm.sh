@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# rm removes what was left behind, not what is in use, and names who uses it.
+. "${0%/*}/lib.sh"
+
+sr rm "$ring" 2> "$T/err"
+is $? 1 "no such ring: exit status"
+has "$T/err" "ring '$ring'" "no such ring: sentence"
+
+xsr create "$ring" -q &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring"
+sr rm "$ring" > "$T/out" 2> "$T/err"
+is $? 1 "a ring in use: exit status"
+has "$T/err" "(pid $keeper" "a ring in use: who uses it"
+is "$(sr rm -j "$ring" 2> /dev/null | json "d[0]['removed'], d[0]['holders'][0]['pid']" "False $keeper")" \
+	"False $keeper" "a ring in use: -j"
+"$SHMRING" rm "$ring" 2> "$T/err"
+is $? 1 "a ring in use, on whichever backend: exit status"
+has "$T/err" "(pid $keeper" "a ring in use, on whichever backend: who uses it"
+
+if [ "$BACKEND" = device ]; then
+	has "$T/err" "on the device, where nothing is left behind: it ends with its last user" \
+		"the device: why not"
+	has "$T/err" ", observer)" "the device: in which role"
+	sr rm --force "$ring" 2> /dev/null
+	is $? 1 "the device: not by force either"
+	kill -9 $keeper
+	reap $keeper
+	is "$(sr list | grep -c "$ring")" 0 "the device: it ends with its last user"
+	sr rm --all
+	is $? 0 "the device: nothing to remove"
+	finish
+fi
+
+sr rm --force "$ring" > "$T/out"
+is $? 0 "--force: exit status"
+has "$T/out" "removed $ring (its users keep the ring)" "--force: what happened"
+is "$(sr list | grep -c "$ring")" 0 "--force: nobody finds it any more"
+running $keeper
+is $? 0 "--force: its user does not mind"
+xsr create "$ring" -q &
+other=$!
+background $other
+until_true ring_exists "$ring"
+kill $keeper
+reap $keeper
+is "$status $(sr list | grep -c "$ring ")" "0 1" "--force: who leaves later does not take another's name"
+
+kill -9 $other
+reap $other
+is "$(find /dev/shm -name "shmring.$ring" | wc -l)" 1 "a kill leaves the name"
+sr rm "$ring" > "$T/out"
+is $? 0 "left behind: exit status"
+has "$T/out" "removed $ring" "left behind: what happened"
+is "$(find /dev/shm -name "shmring.$ring" | wc -l)" 0 "left behind: it is gone"
+
+# Several, one of them in use
+pids=
+for name in a b c; do
+	xsr create "$ring.$name" -q &
+	pids="$pids $!"
+	background $!
+	until_true ring_exists "$ring.$name"
+done
+# shellcheck disable=SC2086
+set -- $pids
+kill -9 "$1" "$3"
+reap "$1"
+reap "$3"
+sr rm "$ring.a" "$ring.b" "$ring.c" > "$T/out" 2> "$T/err"
+is $? 1 "several, one in use: exit status"
+is "$(tr '\n' ' ' < "$T/out")" "removed $ring.a removed $ring.c " "several, one in use: what was removed"
+xsr create "$ring.a" -q &
+other=$!
+background $other
+until_true ring_exists "$ring.a"
+kill -9 $other
+reap $other
+sr rm --all > "$T/out"
+is "$(grep -c "^removed $ring.a$" "$T/out")" 1 "--all: what was left behind"
+is "$(sr list | grep -c "$ring.b")" 1 "--all: not what is in use"
+kill "$2"
+reap "$2"
+
+# Somebody else's
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true 2> /dev/null; then
+	chmod 755 "$T"
+	cp "$SHMRING" "$T/shmring"
+	xsr create "$ring" -q &
+	keeper=$!
+	background $keeper
+	until_true ring_exists "$ring"
+	kill -9 $keeper
+	reap $keeper
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$T/shmring" rm -b memfd "$ring" 2> "$T/err"
+	is $? 1 "somebody else's: exit status"
+	has "$T/err" "is not yours" "somebody else's: sentence"
+	sr rm "$ring" > /dev/null
+	is $? 0 "somebody else's, as root"
+fi
+sr rm --all > /dev/null
+
+finish
