@@ -19,6 +19,7 @@ static const struct tool_command commands[] = {
 	{ "record",	"write records and their times to a file",		cmd_record },
 	{ "replay",	"send what was recorded, with the same timing",		cmd_replay },
 	{ "rm",		"remove names of rings that were left behind",		cmd_rm },
+	{ "doctor",	"tell what is missing here, and the command that fixes it", cmd_doctor },
 	{ "bench",	"measure rings against other ways to pass messages",	cmd_bench },
 	{ NULL,		NULL,							NULL },
 };

@@ -45,6 +45,7 @@ int cmd_top(int argc, char **argv);
 int cmd_hz(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 /* tool.c: running a table of subcommands, and saying what went wrong */

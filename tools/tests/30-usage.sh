@@ -56,6 +56,24 @@ wrong 2 "exclude each other" cat a -i -o
 wrong 2 "not spsc or raw" create a -T ring
 wrong 2 "--slots is for --topology raw" create a --slots 4
 wrong 2 "nrecognized option" list --frob
+for command in stat hz rm record; do
+	wrong 2 "its name is missing" $command
+done
+wrong 2 "its name is missing" replay
+wrong 2 "which file" record a
+wrong 2 "which ring" replay a
+wrong 2 "is the ring that is recorded" record a b --tee a
+wrong 2 "stdout is the recording already" record a - -j
+wrong 2 "--check sends nothing" replay a b --check
+wrong 2 "not between 0.001 and 1000000" replay a b --speed 0
+wrong 2 "--speed: '2x' is not" replay a b --speed 2x
+wrong 2 "is less than 0.01" stat a 0
+wrong 2 "COUNT: 'x' is not a whole number" stat a 1 x
+wrong 2 "one argument too many" top 1 2 3
+wrong 2 "not rate, fill or name" top -o size
+wrong 2 "not between 0.00001 and 1" hz a --poll 5
+wrong 2 "exclude each other" rm a --all
+wrong 2 "one argument too many" doctor a
 wrong 2 "there is no contender" bench pc -c tortoise
 wrong 2 "not a power of two" bench pc --ring 5000
 wrong 2 "not enough for 4 records" bench pc --ring 4K --sizes 2000
@@ -67,7 +85,7 @@ wrong 1 "cannot read $T/none: No such file" send -b "$BACKEND" "$ring" "$T/none"
 wrong 1 "blocks of 1000000 bytes do not fit" send -b "$BACKEND" "$ring" -s 4K --chunk 1000000
 wrong 1 "cannot make ring '$ring'" create -b "$BACKEND" "$ring" -n 1000
 if [ ! -e /dev/shmring ]; then
-	for command in create send recv cat show; do
+	for command in create send recv cat show stat hz; do
 		wrong 1 "there is no /dev/shmring: load the module" $command -b device "$ring"
 	done
 	wrong 1 "there is no /dev/shmring: load the module" list -b device
@@ -82,7 +100,8 @@ kill $keeper
 reap $keeper
 
 # Help is no error, for every command.
-for command in "" create send recv cat list show bench "bench pc"; do
+for command in "" create send recv cat list show stat top hz record replay rm doctor bench \
+	"bench pc"; do
 	for help in -h --help; do
 		# shellcheck disable=SC2086
 		"$SHMRING" $command $help > "$T/out" 2> "$T/err"
