@@ -9,6 +9,7 @@ struct recv_args {
 	const char *name;
 	struct tool_pump pump;
 	bool verbose;
+	bool json;
 };
 
 static const struct argp_option options[] = {
@@ -19,6 +20,7 @@ static const struct argp_option options[] = {
 	  "If nothing arrives for that long (exit status 4; 0: take what is there; default: never)",
 	  2 },
 	{ "verbose", 'v', NULL, 0, "Say on stderr what was received", 12 },
+	{ "json", 'j', NULL, 0, "The same as a line of JSON", 12 },
 	{ 0 }
 };
 
@@ -42,6 +44,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		args->verbose = true;
+		return 0;
+	case 'j':
+		args->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
@@ -87,7 +92,9 @@ int cmd_recv(int argc, char **argv)
 	tool_peer_init(&peer, r, SHMRING_ROLE_CONSUMER);
 	code = tool_pump_out(&peer, args.name, &args.pump);
 	shmring_close(r);
-	if (args.verbose)
+	if (args.json)
+		tool_tell_carried(args.name, "received", args.pump.records, args.pump.bytes, code);
+	else if (args.verbose)
 		tool_say(0, "received %llu records, %llu bytes",
 			 (unsigned long long)args.pump.records,
 			 (unsigned long long)args.pump.bytes);

@@ -33,6 +33,7 @@ struct send_args {
 	bool no_split;
 	bool chomp;
 	bool verbose;
+	bool json;
 };
 
 static const struct argp_option options[] = {
@@ -52,6 +53,7 @@ static const struct argp_option options[] = {
 	{ "timeout", 't', "SECONDS", 0,
 	  "If the receiver makes no room for that long (exit status 4; default: never)", 2 },
 	{ "verbose", 'v', NULL, 0, "Say on stderr what was sent", 12 },
+	{ "json", 'j', NULL, 0, "The same as a line of JSON", 12 },
 	{ 0 }
 };
 
@@ -84,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		args->verbose = true;
+		return 0;
+	case 'j':
+		args->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
@@ -286,7 +291,9 @@ static int run(const struct send_args *args, struct shmring *r, int fd)
 	free(in.buf);
 	if (!code && !args->no_drain)
 		code = tool_drain(&s.peer, args->name, args->timeout_ns);
-	if (args->verbose)
+	if (args->json)
+		tool_tell_carried(args->name, "sent", s.records, s.bytes, code);
+	else if (args->verbose)
 		tool_say(0, "sent %llu records, %llu bytes", (unsigned long long)s.records,
 			 (unsigned long long)s.bytes);
 	return code;

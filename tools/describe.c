@@ -248,3 +248,18 @@ int tool_print_json_line(json_t *json)
 {
 	return print_json(json, JSON_COMPACT);
 }
+
+int tool_tell_carried(const char *ring, const char *what, uint64_t records, uint64_t bytes,
+		      int code)
+{
+	json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:i}", "ring", ring, "what", what,
+				 "records", (json_int_t)records, "bytes", (json_int_t)bytes,
+				 "status", code);
+
+	if (!json)
+		return tool_fail(-ENOMEM, "cannot make the JSON text");
+	json_dumpf(json, stderr, JSON_COMPACT);
+	fputc('\n', stderr);
+	json_decref(json);
+	return code;
+}

@@ -190,6 +190,12 @@ int tool_print_json(json_t *json);
 /* The same on one line, for output that goes on. */
 int tool_print_json_line(json_t *json);
 
+/*
+ * What was carried, as a line of JSON on stderr: stdout may be the data. Returns @code.
+ */
+int tool_tell_carried(const char *ring, const char *what, uint64_t records, uint64_t bytes,
+		      int code);
+
 /* What fills a ring of this kind, or 0 where there is nothing to count. */
 uint64_t tool_used(const struct shmring_ioc_info *info);
 

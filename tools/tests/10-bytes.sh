@@ -70,6 +70,15 @@ until_true ring_exists "$ring"
 is "$(sr recv "$ring" -v 2>&1 > /dev/null)" "shmring: received 3 records, 7 bytes" "a line is a record"
 reap $sender
 
+xsr send "$ring" -j "$T/in" 2> "$T/err" &
+sender=$!
+background $sender
+until_true ring_exists "$ring"
+sr recv "$ring" -j 2> "$T/rerr" > /dev/null
+reap $sender
+is "$(cat "$T/err")" "{\"ring\":\"$ring\",\"what\":\"sent\",\"records\":3,\"bytes\":7,\"status\":0}" "send -j"
+has "$T/rerr" '"what":"received","records":3,"bytes":7,"status":0}' "recv -j"
+
 # Without newlines on the way, and with them again at the end.
 xsr send "$ring" --chomp "$T/in" &
 sender=$!
