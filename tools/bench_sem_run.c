@@ -145,6 +145,8 @@ static int prepare(const struct sem_run *run, enum sem_part part, struct bench_m
 	err = bench_memory_make(m, run->kind, area_bytes(logged), -1);
 	if (err)
 		return err;
+	if (!run->unrelated)		/* all inherit it */
+		bench_memory_unname(m);
 	a = m->base;
 	memset(a, 0, area_bytes(logged));
 	a->guard = run->guard;
