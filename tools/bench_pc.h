@@ -97,12 +97,34 @@ extern const struct pc_contender pc_file_sem;
 extern const struct pc_contender pc_msg_file;
 extern const struct pc_contender pc_sysv_int;		/* bench_pc_semop.c */
 extern const struct pc_contender pc_sysv_semop;
+extern const struct pc_contender pc_pipe;		/* bench_pc_stream.c */
+extern const struct pc_contender pc_fifo;
+extern const struct pc_contender pc_unix;
+extern const struct pc_contender pc_tcp;
+extern const struct pc_contender pc_unix_seq;		/* bench_pc_message.c */
+extern const struct pc_contender pc_posix_mq;
+extern const struct pc_contender pc_sysv_msg;
+extern const struct pc_contender pc_eventfd;		/* bench_pc_eventfd.c */
+extern const struct pc_contender pc_uring;		/* bench_pc_uring.c */
 extern const struct pc_contender pc_textbook;		/* bench_pc_textbook.c */
 extern const struct pc_contender pc_plain;		/* bench_pc_plain.c */
 extern const struct pc_contender pc_memfd;		/* bench_pc_shmring.c */
 extern const struct pc_contender pc_memfd_spin;
 extern const struct pc_contender pc_device;
 extern const struct pc_contender pc_device_spin;
+
+/* For ends that are mapped, or open, across fork(2). */
+static inline int pc_join_nothing(struct pc_channel *c, unsigned int side)
+{
+	(void)c;
+	(void)side;
+	return 0;
+}
+
+static inline void pc_leave_nothing(struct pc_channel *c)
+{
+	(void)c;
+}
 
 /* bench_pc_slots.c: the message buffer in a file that others open by its path */
 
@@ -162,6 +184,7 @@ struct pc_bench {
  * @baseline: what the others are compared to; NULL: the best peer of each group
  * @least_slots: make rings larger where this many records would not fit
  * @batches: measure batches as well
+ * @trip_target_ns: how long a run of round trips takes; 0: as the others
  * @chosen: the contenders were named: one that cannot run is an error
  */
 struct pc_args {
@@ -174,6 +197,7 @@ struct pc_args {
 	size_t trip_size;
 	unsigned int rounds;
 	uint64_t target_ns;
+	uint64_t trip_target_ns;
 	size_t ring_bytes;
 	struct bench_place place;
 	bool placed;

@@ -151,18 +151,6 @@ static int semop_available(void)
 	return err;
 }
 
-static int semop_join(struct pc_channel *c, unsigned int side)
-{
-	(void)c;
-	(void)side;
-	return 0;	/* attached across fork(2) */
-}
-
-static void semop_leave(struct pc_channel *c)
-{
-	(void)c;
-}
-
 static uint64_t semop_memory(const struct pc_channel *c)
 {
 	return c->bytes;
@@ -181,8 +169,8 @@ const struct pc_contender pc_##NAME = {				\
 	.available = semop_available,				\
 	.make = semop_make,					\
 	.destroy = semop_destroy,				\
-	.join = semop_join,					\
-	.leave = semop_leave,					\
+	.join = pc_join_nothing,				\
+	.leave = pc_leave_nothing,				\
 	.memory = semop_memory,					\
 	.produce = semop_produce,				\
 	.consume = semop_consume,				\

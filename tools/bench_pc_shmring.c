@@ -165,6 +165,13 @@ static void ring_counters(struct pc_channel *c, unsigned int side, uint64_t *sle
 	*kicks += stats.kicks;
 }
 
+static uint64_t ring_memory(const struct pc_channel *c)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+
+	return shmring_info(c->keeper, &info) ? 0 : info.control_size + info.data_size;
+}
+
 #define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, SPINS)	\
 const struct pc_contender pc_##NAME = {				\
 	.name = TITLE,						\
@@ -177,6 +184,7 @@ const struct pc_contender pc_##NAME = {				\
 	.join = ring_join,					\
 	.leave = ring_leave,					\
 	.counters = ring_counters,				\
+	.memory = ring_memory,					\
 	.produce = ring_produce,				\
 	.consume = ring_consume,				\
 	.produce_batch = ring_produce_batch,			\

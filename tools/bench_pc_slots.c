@@ -86,18 +86,6 @@ static uint64_t slots_memory(const struct pc_channel *c)
 	return c->bytes;
 }
 
-static int slots_join(struct pc_channel *c, unsigned int side)
-{
-	(void)c;
-	(void)side;
-	return 0;	/* attached across fork(2) */
-}
-
-static void slots_leave(struct pc_channel *c)
-{
-	(void)c;
-}
-
 static int always(void)
 {
 	return 0;
@@ -252,8 +240,8 @@ const struct pc_contender pc_##NAME = {				\
 	.available = READY,					\
 	.make = MAKE,						\
 	.destroy = slots_destroy,				\
-	.join = slots_join,					\
-	.leave = slots_leave,					\
+	.join = pc_join_nothing,				\
+	.leave = pc_leave_nothing,				\
 	.memory = slots_memory,					\
 	.produce = slots_produce,				\
 	.consume = slots_consume,				\

@@ -93,18 +93,6 @@ static void textbook_destroy(struct pc_channel *c)
 	munmap(c, c->bytes);
 }
 
-static int textbook_join(struct pc_channel *c, unsigned int side)
-{
-	(void)c;
-	(void)side;
-	return 0;	/* mapped across fork(2) */
-}
-
-static void textbook_leave(struct pc_channel *c)
-{
-	(void)c;
-}
-
 static void textbook_statistics(const struct pc_channel *c, unsigned int side,
 				struct pc_count *out)
 {
@@ -123,8 +111,8 @@ const struct pc_contender pc_textbook = {
 	.available = textbook_available,
 	.make = textbook_make,
 	.destroy = textbook_destroy,
-	.join = textbook_join,
-	.leave = textbook_leave,
+	.join = pc_join_nothing,
+	.leave = pc_leave_nothing,
 	.statistics = textbook_statistics,
 	.memory = textbook_memory,
 	.produce = textbook_produce,

@@ -57,7 +57,7 @@ static const struct pc_contender *const all[] = {
 #else
 	&no_moodycamel,
 #endif
-	&pc_sysv_sem, &peer_mq, &peer_pipe, &peer_unix_seq,
+	&pc_sysv_sem, &pc_posix_mq, &pc_pipe, &pc_unix_seq,
 };
 
 static const struct pc_args defaults = {

@@ -52,9 +52,6 @@ static inline void peer_leave(struct pc_channel *c)
 }
 
 extern const struct pc_contender peer_limit;		/* limit.c */
-extern const struct pc_contender peer_pipe;		/* kernel.c */
-extern const struct pc_contender peer_unix_seq;
-extern const struct pc_contender peer_mq;
 extern const struct pc_contender peer_ck_spsc;		/* ck.c */
 extern const struct pc_contender peer_ck_mpmc;
 extern const struct pc_contender peer_rte_spsc;		/* dpdk.c */
