@@ -9,6 +9,7 @@
 #include "tool.h"
 
 int bench_pc(int argc, char **argv);
+int bench_guide(int argc, char **argv);
 int bench_peers(int argc, char **argv);
 int bench_sem(int argc, char **argv);
 int bench_false_sharing(int argc, char **argv);

@@ -154,7 +154,8 @@ static int run_group(const struct pc_args *args, struct pc_result *group,
 			continue;
 		prepare(args, &group[i], &run);
 		bench_progress(progress, "warming up %s", run.who->name);
-		err = pc_calibrate(&run, args->target_ns);
+		err = pc_calibrate(&run, run.round_trip && args->trip_target_ns ?
+					 args->trip_target_ns : args->target_ns);
 		if (err)
 			return failed(&run, err, progress);
 		group[i].count = run.count;

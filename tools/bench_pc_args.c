@@ -144,7 +144,7 @@ static void check(struct argp_state *state)
 			most = args->sizes[i];
 	if (args->ring_bytes & (args->ring_bytes - 1))
 		argp_error(state, "--ring: %zu is not a power of two", args->ring_bytes);
-	if (args->ring_bytes < 4 * most)
+	if (!args->least_slots && args->ring_bytes < 4 * most)
 		argp_error(state, "--ring: %zu bytes are not enough for 4 records of %zu",
 			   args->ring_bytes, most);
 }
@@ -179,6 +179,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_TIME:
 		args->target_ns = tool_parse_number(state, "--time", arg, 1, 60000) * 1000000;
+		args->trip_target_ns = 0;
 		return 0;
 	case KEY_CPUS:
 		if (bench_place_parse(&args->place, arg))
@@ -188,7 +189,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_QUICK:
 		args->quick = true;
 		args->rounds = 3;
-		args->target_ns = 10000000;
+		args->target_ns = args->bench->costs ? 1000000 : 10000000;
+		args->trip_target_ns = 0;
 		return 0;
 	case KEY_NO_TRACE:
 		args->trace = false;

@@ -9,19 +9,26 @@
 /* What else it costs: CPU time and memory, and the tail of the round trips. */
 static void add_costs(json_t *o, const struct pc_report *report, const struct pc_result *r)
 {
-	struct bench_latency worst = { .v = { 0 } };
-	unsigned int i, q;
+	double *v, longest = 0;
+	struct bench_stats s;
+	unsigned int i;
 
 	json_object_set_new(o, "cpu_ns", json_real((double)r->cpu_ns / (double)r->counted));
 	json_object_set_new(o, "memory", json_integer((json_int_t)r->memory));
 	if (!r->round_trip)
 		return;
-	for (i = 0; i < report->rounds; i++)
-		for (q = 0; q < BENCH_QUANTILES; q++)
-			if (r->latency[i].v[q] > worst.v[q])
-				worst.v[q] = r->latency[i].v[q];
-	json_object_set_new(o, "worst_p999", json_integer((json_int_t)worst.v[TAIL]));
-	json_object_set_new(o, "longest", json_integer((json_int_t)worst.v[BENCH_QUANTILES - 1]));
+	v = calloc(report->rounds, sizeof(*v));
+	for (i = 0; v && i < report->rounds; i++) {
+		v[i] = r->latency[i].v[TAIL];
+		if (r->latency[i].v[BENCH_QUANTILES - 1] > longest)
+			longest = r->latency[i].v[BENCH_QUANTILES - 1];
+	}
+	if (v) {
+		bench_stats(v, report->rounds, &s);
+		json_object_set_new(o, "p999", json_integer((json_int_t)s.median));
+		json_object_set_new(o, "longest", json_integer((json_int_t)longest));
+	}
+	free(v);
 }
 
 static json_t *extra(const struct pc_report *report, const struct pc_result *r)

@@ -6,6 +6,7 @@
 
 static const struct tool_command benches[] = {
 	{ "pc",	"one producer, one consumer: against semaphores and a plain ring",	bench_pc },
+	{ "guide", "every way to pass data, and which to take for what",	bench_guide },
 	{ "peers", "shmring against rings and queues that others made",	bench_peers },
 	{ "sem", "adding to one counter: guards, memories, and a holder that is killed",	bench_sem },
 	{ "false-sharing", "counters in one cache line, and on lines of their own",	bench_false_sharing },
