@@ -95,7 +95,7 @@ static void merge_rewind(void)
 /* Looking twice is the same as looking once, also where tickets are equal. */
 static void merge_peek_twice(void)
 {
-	const void *once, *twice;
+	const void *once = NULL, *twice = NULL;
 	__u32 k, n;
 	long len;
 

@@ -61,7 +61,7 @@ static void queue_hold(void)
 /* Claimed; claimed and others went on; only said so; released; nonsense. */
 static void queue_claim_made(void)
 {
-	struct shmring_orphan o;
+	struct shmring_orphan o = { 0 };
 	struct shmring_group g;
 	struct shmring_cursor *dead;
 	__u32 id, n;

@@ -141,7 +141,9 @@ static inline void ring_state(struct ring *r, __u32 slot, __u32 state)
 {
 	__u64 *count = slot < r->producers ? &r->meta->tx_state : &r->meta->rx_state;
 
+	SHMRING_STEP();
 	__atomic_store_n(&r->meta->slot[slot].state, state, __ATOMIC_RELEASE);
+	SHMRING_STEP();
 	__atomic_fetch_add(count, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
 }
 

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * The ring core, access by access: SHMRING_STEP() comes before every access to a shared
+ * word, and whoever calls it can be stopped there, for a while or for good.
+ *
+ * Each scenario has two actors. All their interleavings (with at most so many preemptions)
+ * are run on sequentially consistent memory, whole, and then with each actor killed at each
+ * of its steps in turn; each actor also alone in a child that SIGKILL ends. After every run
+ * the endpoints that died are ended as the kernel does it, successors take over, and:
+ * what was committed comes exactly once and in order, what was not is gone, nobody waits.
+ */
+static void hook(void);
+#define SHMRING_STEP()	hook()
+
+#include <ucontext.h>
+
+#include "ring.h"
+
+#define SIZE	4096u
+#define BIG	1336u		/* three of these fill a lane */
+#define DEPTH	400
+#define STACK	65536
+
+/* Shared with children that are killed. */
+struct world {
+	struct ring_tx tx[RING_SLOTS];
+	struct ring_rx rx[RING_SLOTS];
+	__u32 acked;		/* records whose commit has returned */
+	__u32 next;		/* the next that is to be committed */
+	__u32 told[2];		/* records whose release has returned */
+	__u32 first;		/* OVERWRITE, joining: the first that was delivered, plus one */
+	__u32 last;
+	unsigned char seen[64];
+};
+
+struct scenario {
+	const char *name;
+	__u32 topology, producers, consumers, overwrite;
+	__u32 bound;		/* preemptions; those with a kill get one less */
+	void (*setup)(void);
+	void (*actor[2])(void);
+	__u32 slot[2];		/* whose end a killed actor is */
+	void (*check)(int victim);
+};
+
+static struct ring r;
+static struct world *w;
+static ucontext_t scheduler, context[2];
+static char stack[2][STACK];
+static int current = -1;
+static int done[2];
+static unsigned int until_kill;
+
+static void hook(void)
+{
+	if (until_kill && !--until_kill)
+		raise(SIGKILL);
+	if (current >= 0)
+		swapcontext(&context[current], &scheduler);
+}
+
+/* ---- the explorer -------------------------------------------------------------------- */
+
+static const struct scenario *now;
+static unsigned char choice[DEPTH], may[DEPTH];
+static unsigned long runs;
+
+static void trampoline(void)
+{
+	int me = current;
+
+	now->actor[me]();
+	done[me] = 1;
+	current = -1;
+	setcontext(&scheduler);
+}
+
+static void reset(void)
+{
+	ring_reset(&r);
+	memset(w, 0, sizeof(*w));
+	now->setup();
+}
+
+static void prepare(int k)
+{
+	getcontext(&context[k]);
+	context[k].uc_stack.ss_sp = stack[k];
+	context[k].uc_stack.ss_size = STACK;
+	context[k].uc_link = &scheduler;
+	makecontext(&context[k], trampoline, 0);
+	done[k] = 0;
+}
+
+/* A producer that sends for several is killed with all of them. */
+static void bury(const struct scenario *s, int victim)
+{
+	__u32 k;
+
+	if (!victim && s->producers > 1)
+		for (k = 1; k < s->producers; k++)
+			ring_end(&r, k, SHMRING_SLOT_DEAD);
+	ring_end(&r, s->slot[victim], SHMRING_SLOT_DEAD);
+}
+
+/* One run by choice[]; at @kill_at steps @victim is no more. Return: was it killed. */
+static int run(int victim, unsigned int kill_at, unsigned int bound, unsigned int *len)
+{
+	unsigned int d = 0, used = 0, steps[2] = { 0, 0 };
+	int me = 0, k, killed = 0;
+
+	reset();
+	for (k = 0; k < 2; k++)
+		prepare(k);
+	while (!done[0] || !done[1]) {
+		if (!done[0] && !done[1]) {
+			if (d >= DEPTH)
+				abort();
+			if (d >= *len) {
+				choice[d] = 0;
+				*len = d + 1;
+			}
+			may[d] = !d || used < bound;
+			if (choice[d]) {
+				me = !me;
+				used += !!d;
+			}
+			d++;
+		} else {
+			me = done[0];
+		}
+		if (me == victim && steps[me] == kill_at) {
+			done[me] = 1;
+			killed = 1;
+			continue;
+		}
+		steps[me]++;
+		current = me;
+		swapcontext(&scheduler, &context[me]);
+		current = -1;
+	}
+	*len = d;
+	runs++;
+	return killed;
+}
+
+static int explore(const struct scenario *s, int victim, unsigned int kill_at)
+{
+	unsigned int len = 0, d;
+	int killed = 0, was, bad = test_bad;
+
+	for (;;) {
+		was = run(victim, kill_at, victim < 0 ? s->bound : s->bound - 1, &len);
+		killed |= was;
+		if (was)
+			bury(s, victim);
+		s->check(was ? victim : -1);
+		if (test_bad != bad) {
+			printf("# %s: victim %d at step %u, switches at", s->name, victim, kill_at);
+			for (d = 0; d < len; d++)
+				if (choice[d])
+					printf(" %u", d);
+			printf("\n");
+			return 0;
+		}
+		for (d = len; d && (choice[d - 1] || !may[d - 1]); d--)
+			;
+		if (!d)
+			return killed;
+		choice[d - 1] = 1;
+		len = d;
+	}
+}
+
+/* A process of its own, killed by its kernel at each step. */
+static void alone(const struct scenario *s, int victim)
+{
+	unsigned int k;
+	int status;
+	pid_t pid;
+
+	for (k = 1;; k++) {
+		reset();
+		pid = test_fork();
+		if (!pid) {
+			until_kill = k;
+			s->actor[victim]();
+			_exit(0);
+		}
+		status = test_reap(pid);
+		if (!status)
+			break;
+		CHECK_EQ(status, 128 + SIGKILL);
+		bury(s, victim);
+		s->check(victim);
+		if (test_bad) {
+			printf("# %s: %d alone, at step %u\n", s->name, victim, k);
+			return;
+		}
+	}
+}
+
+static void scenario(const struct scenario *s)
+{
+	unsigned int k;
+	int victim;
+
+	now = s;
+	runs = 0;
+	ring_make(&r, s->topology, s->producers, s->consumers, SIZE, (int)s->overwrite);
+	explore(s, -1, 0);
+	for (victim = 0; victim < 2 && !test_bad; victim++) {
+		for (k = 1; explore(s, victim, k); k++)
+			;
+		alone(s, victim);
+	}
+	printf("# %s: %lu interleavings\n", s->name, runs);
+	ring_free(&r);
+}
+
+/* ---- endpoints ----------------------------------------------------------------------- */
+
+static void settle(void)
+{
+	__u32 k;
+	int changed;
+
+	for (k = 0; k < r.producers; k++)
+		if (w->tx[k].r)
+			shmring_group_armed(&w->tx[k].g, &changed);
+}
+
+static void begin(void)
+{
+	__u32 k;
+
+	for (k = 0; k < r.producers; k++)
+		ring_tx_begin(&r, k, &w->tx[k]);
+	for (k = 0; k < r.consumers; k++)
+		ring_rx_begin(&r, r.producers + k, &w->rx[k]);
+	settle();
+}
+
+/* Send the next record, of which every step shows. Return: as ring_send(). */
+static int send_next(__u32 lane, size_t len)
+{
+	__u32 *p;
+	int err;
+
+	p = ring_reserve(&w->tx[lane], len, &err);
+	if (!p)
+		return err;
+	__atomic_store_n(p, w->next, __ATOMIC_RELAXED);
+	hook();
+	ring_fill(p, len, w->next);
+	shmring_spsc_put(&w->tx[lane].tx, len);
+	w->next++;
+	err = ring_publish(&w->tx[lane]);
+	w->acked = w->next;
+	return err;
+}
+
+/* Deliver one; it is told what was released. */
+static long take(__u32 who, __u32 k)
+{
+	__u32 id = ~0u;
+	long len = ring_next(&w->rx[k], &id, 1);
+
+	if (len < 0)
+		return len;
+	CHECK(id < 64);
+	hook();
+	if (r.topology != SHMRING_TOPO_QUEUE) {
+		CHECK_EQ(id, w->told[who]);
+	} else {
+		CHECK_EQ(id, ring_id(r.data[w->rx[k].c.lane] +
+				     (w->rx[k].c.pos & (SIZE - 1)) + 8, len));
+		CHECK(!w->seen[id & 63]++);
+	}
+	ring_release(&w->rx[k]);
+	w->told[who]++;
+	return len;
+}
+
+/* Who is dead has a successor, and 20 more records come through. */
+static void go_on(__u32 consumer)
+{
+	__u32 got = 0, id, sent = 0, k;
+	long len;
+
+	for (k = 0; k < r.producers; k++)
+		if (r.meta->slot[k].state != SHMRING_SLOT_LIVE)
+			CHECK(ring_tx_begin(&r, k, &w->tx[k]) >= 0);
+	settle();
+	if (r.topology == SHMRING_TOPO_MPSC || r.topology == SHMRING_TOPO_BROADCAST)
+		shmring_merge_join(&w->rx[consumer].m);
+	for (k = 0; k < 400 && got < 20; k++) {
+		if (sent < 20 && ring_send(&w->tx[sent % r.producers], 1000 + sent, BIG) >= 0)
+			sent++;
+		len = ring_next(&w->rx[consumer], &id, 1);
+		if (len < 0)
+			continue;
+		ring_release(&w->rx[consumer]);
+		if (r.topology != SHMRING_TOPO_QUEUE)
+			CHECK_EQ(id, 1000 + got);
+		got++;
+	}
+	CHECK_EQ(got, 20);
+}
+
+/* ---- one stream: SPSC, MPSC, BROADCAST ----------------------------------------------- */
+
+static void produce(void)
+{
+	send_next(0, 8);
+	send_next(0, 20);
+}
+
+static void produce_batch(void)
+{
+	if (ring_put(&w->tx[0], w->next, 8) || ring_put(&w->tx[0], w->next + 1, 24))
+		return;
+	w->next += 2;
+	ring_publish(&w->tx[0]);
+	w->acked = w->next;
+}
+
+/* One commit after the other, by different producers: this is their order. */
+static void produce_in_turn(void)
+{
+	__u32 k;
+
+	for (k = 0; k < 3; k++)
+		send_next(k & 1, 8);
+}
+
+static void produce_full(void)
+{
+	__u32 k;
+
+	for (k = 0; k < 3; k++)
+		send_next(0, BIG);
+}
+
+static void consume(void)
+{
+	__u32 k;
+
+	for (k = 0; k < 3; k++)
+		take(0, 0);
+}
+
+static void full(void)
+{
+	begin();
+	while (send_next(0, BIG) >= 0)
+		;
+}
+
+static void check_stream(int victim)
+{
+	__u32 k, id;
+
+	if (victim == 1) {
+		ring_rx_begin(&r, r.producers, &w->rx[0]);
+		if (r.topology == SHMRING_TOPO_BROADCAST) {
+			go_on(0);
+			return;
+		}
+		/* The last release may have told its position, and died before it returned. */
+		if (ring_next(&w->rx[0], &id, 1) < 0)
+			id = w->next;
+		CHECK(id == w->told[0] || id == w->told[0] + 1);
+		w->told[0] = id;
+		ring_rewind(&w->rx[0]);
+	}
+	for (k = 0; k < r.producers; k++)
+		if (r.meta->slot[k].state != SHMRING_SLOT_LIVE)
+			CHECK(ring_tx_begin(&r, k, &w->tx[k]) >= 0);
+	if (r.topology != SHMRING_TOPO_SPSC)
+		shmring_merge_join(&w->rx[0].m);
+	while (take(0, 0) >= 0 && !test_bad)
+		;
+	CHECK(w->told[0] >= w->acked && w->told[0] <= w->next + 1);
+	if (victim)
+		CHECK_EQ(w->told[0], w->next);
+	go_on(0);
+}
+
+/* ---- QUEUE --------------------------------------------------------------------------- */
+
+static void two_records(void)
+{
+	begin();
+	send_next(0, 8);
+	send_next(0, 8);
+}
+
+static void one_record(void)
+{
+	begin();
+	send_next(0, 8);
+}
+
+static void claim_0(void)
+{
+	take(0, 0);
+	take(0, 0);
+}
+
+static void claim_1(void)
+{
+	take(1, 1);
+	take(1, 1);
+}
+
+/* Goes past whoever has just claimed, and lets the producer look. */
+static void claim_and_refill(void)
+{
+	take(1, 1);
+	send_next(0, BIG);
+	take(1, 1);
+	send_next(0, BIG);
+}
+
+static void refill(void)
+{
+	send_next(0, BIG);
+	send_next(0, BIG);
+}
+
+/* What a victim had not released comes once more, to somebody else; nothing else does. */
+static void check_queue(int victim)
+{
+	struct ring_rx *spare = &w->rx[r.consumers - 1];
+	__u32 slot, id;
+
+	for (slot = r.producers; slot < r.producers + r.consumers; slot++) {
+		struct shmring_orphan *o = &r.meta->orphan[slot];
+
+		if (o->state != SHMRING_ORPHAN_WAITING)
+			continue;
+		CHECK(victim >= 0);
+		id = ring_id(r.data[o->lane] + (o->pos & (SIZE - 1)) + 8, 8);
+		CHECK(id < 64 && w->seen[id & 63] <= 1);
+		w->seen[id & 63] = 0;
+		CHECK(ring_adopt(spare));
+		CHECK(take(0, r.consumers - 1) >= 0);
+	}
+	if (r.meta->slot[0].state != SHMRING_SLOT_LIVE)
+		CHECK(ring_tx_begin(&r, 0, &w->tx[0]) >= 0);
+	while (take(0, r.consumers - 1) >= 0 && !test_bad)
+		;
+	for (id = 0; id < w->acked; id++)
+		CHECK_EQ(w->seen[id], 1);
+	for (id = w->next + 1; id < 64; id++)
+		CHECK_EQ(w->seen[id], 0);
+	go_on(r.consumers - 1);
+}
+
+/* ---- joining, overwriting ------------------------------------------------------------ */
+
+static void producer_only(void)
+{
+	ring_tx_begin(&r, 0, &w->tx[0]);
+	send_next(0, BIG);
+}
+
+/* In a row and whole, from wherever it began. */
+static void take_from(__u32 k)
+{
+	__u32 id = ~0u;
+	__u64 lost = r.overwrite ? w->rx[k].m.lost : 0;
+
+	if (ring_next(&w->rx[k], &id, 1) < 0)
+		return;
+	if (r.overwrite) {
+		hook();
+		if (!shmring_merge_whole(&w->rx[k].m)) {
+			ring_rewind(&w->rx[k]);
+			return;
+		}
+	}
+	if (w->first)
+		CHECK_EQ(id, w->last + 1 + (w->rx[k].m.lost - lost));
+	else
+		w->first = id + 1;
+	w->last = id;
+	ring_release(&w->rx[k]);
+	w->told[0]++;
+}
+
+static void join_and_take(void)
+{
+	ring_rx_enter(&r, 1, &w->rx[0]);
+	ring_join(&w->rx[0]);
+	take_from(0);
+	take_from(0);
+}
+
+static void produce_five(void)
+{
+	__u32 k;
+
+	for (k = 0; k < 5; k++)
+		send_next(0, BIG);
+}
+
+static void check_join(int victim)
+{
+	__u32 k;
+
+	if (victim == 0)
+		CHECK(ring_tx_begin(&r, 0, &w->tx[0]) >= 0);
+	if (victim == 1 || !w->rx[0].r) {
+		ring_rx_begin(&r, 1, &w->rx[0]);
+	} else {
+		settle();
+		shmring_merge_join(&w->rx[0].m);
+		for (k = 0; k < 8; k++)
+			take_from(0);
+		CHECK(!w->first || w->last + 1 >= w->acked);
+	}
+	go_on(0);
+}
+
+static void produce_over(void)
+{
+	__u32 k;
+
+	for (k = 0; k < 3; k++)
+		send_next(0, 1200);
+}
+
+static void over_setup(void)
+{
+	__u32 k;
+
+	begin();
+	for (k = 0; k < 3; k++)
+		send_next(0, 1200);
+}
+
+static void take_over(void)
+{
+	__u32 id = ~0u, k;
+	const void *p = NULL;
+	long len;
+
+	for (k = 0; k < 3; k++) {
+		len = shmring_merge_peek(&w->rx[0].m, &p);
+		if (len < 0)
+			continue;
+		id = __atomic_load_n((const __u32 *)p, __ATOMIC_RELAXED);
+		hook();
+		id = id == ring_id(p, len) ? id : ~0u;
+		shmring_merge_next(&w->rx[0].m, len);
+		if (!shmring_merge_whole(&w->rx[0].m)) {
+			ring_rewind(&w->rx[0]);
+			continue;
+		}
+		/* All that was before it was delivered or is counted as lost. */
+		CHECK_EQ(id, w->rx[0].m.records + w->rx[0].m.lost);
+		ring_release(&w->rx[0]);
+	}
+}
+
+static void check_over(int victim)
+{
+	__u32 k;
+
+	if (victim == 0)
+		CHECK(ring_tx_begin(&r, 0, &w->tx[0]) >= 0);
+	if (victim == 1)
+		ring_rx_begin(&r, 1, &w->rx[0]);
+	else
+		shmring_merge_join(&w->rx[0].m);
+	for (k = 0; k < 3 && victim != 1; k++)
+		take_over();
+	if (victim != 1) {
+		CHECK(w->rx[0].m.records + w->rx[0].m.lost >= w->acked);
+		CHECK(w->rx[0].m.records + w->rx[0].m.lost <= w->next + 1);
+		CHECK_EQ(w->tx[0].tx.records, w->rx[0].m.records + w->rx[0].m.lost);
+	}
+}
+
+#define STREAM(topo, nr) SHMRING_TOPO_##topo, nr, 1, 0, 3
+
+static const struct scenario scenarios[] = {
+	{ "spsc", STREAM(SPSC, 1), begin, { produce, consume }, { 0, 1 }, check_stream },
+	{ "spsc batch", STREAM(SPSC, 1), begin, { produce_batch, consume }, { 0, 1 }, check_stream },
+	{ "spsc full", STREAM(SPSC, 1), full, { produce_full, consume }, { 0, 1 }, check_stream },
+	{ "mpsc", STREAM(MPSC, 2), begin, { produce_in_turn, consume }, { 0, 2 }, check_stream },
+	{ "mpsc batch", STREAM(MPSC, 2), begin, { produce_batch, consume }, { 0, 2 }, check_stream },
+	{ "mpsc full", STREAM(MPSC, 2), full, { produce_full, consume }, { 0, 2 }, check_stream },
+	{ "broadcast", STREAM(BROADCAST, 2), begin, { produce_in_turn, consume }, { 0, 2 },
+	  check_stream },
+	{ "broadcast full", STREAM(BROADCAST, 1), full, { produce_full, consume }, { 0, 1 },
+	  check_stream },
+	{ "last record", SHMRING_TOPO_QUEUE, 1, 3, 0, 4, one_record, { claim_0, claim_1 }, { 1, 2 },
+	  check_queue },
+	{ "two records", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, two_records, { claim_0, claim_1 },
+	  { 1, 2 }, check_queue },
+	{ "claim and refill", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, full, { claim_0, refill }, { 1, 0 },
+	  check_queue },
+	{ "gone past", SHMRING_TOPO_QUEUE, 1, 3, 0, 2, full, { claim_0, claim_and_refill },
+	  { 1, 2 }, check_queue },
+	{ "join", SHMRING_TOPO_BROADCAST, 1, 1, 0, 3, producer_only, { produce_five, join_and_take },
+	  { 0, 1 }, check_join },
+	{ "overwrite", SHMRING_TOPO_BROADCAST, 1, 1, 1, 2, over_setup, { produce_over, take_over },
+	  { 0, 1 }, check_over },
+};
+
+int main(void)
+{
+	size_t k;
+
+	START();
+#ifdef __SANITIZE_THREAD__
+	test_skip = " # SKIP ThreadSanitizer does not know these contexts";
+#endif
+	w = ring_map((sizeof(*w) + RING_PAGE - 1) & ~(size_t)(RING_PAGE - 1), -1, 1);
+	for (k = 0; k < sizeof(scenarios) / sizeof(scenarios[0]); k++) {
+		test_bad = 0;
+		if (!test_skip)
+			scenario(&scenarios[k]);
+		test_failures += !!test_bad;
+		printf("%sok %d - %s%s\n", test_bad ? "not " : "", ++test_nr, scenarios[k].name,
+		       test_skip ? test_skip : "");
+	}
+	DONE();
+}
