@@ -67,6 +67,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @base: the same of the record at @done
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
+ * @generation: how many producers the lane had when that was last looked at
  */
 struct shmring_merge_lane {
 	const unsigned char *data;
@@ -78,6 +79,7 @@ struct shmring_merge_lane {
 	__u32 floor;
 	__u32 base;
 	__u32 ahead;
+	__u32 generation;
 	__u64 records;
 };
 
@@ -99,6 +101,7 @@ struct shmring_merge_lane {
  * @tickets: there is more than one lane
  * @fence: producers may sleep
  * @overwrite: producers do not wait
+ * @rejoin: a broken lane goes on where its next producer begins, not where it broke
  */
 struct shmring_merge {
 	struct shmring_group g;
@@ -117,6 +120,7 @@ struct shmring_merge {
 	__u32 tickets;
 	__u32 fence;
 	__u32 overwrite;
+	__u32 rejoin;
 	struct shmring_merge_lane lane[SHMRING_SLOTS_MAX];
 };
 
@@ -207,6 +211,58 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	return 0;
 }
 
+/* If the producer of a lane was replaced, the lane is whole again. */
+static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
+{
+	__u32 generation = shmring_load(&m->g.meta->slot[l].generation);
+	struct shmring_merge_lane *lane = &m->lane[l];
+
+	if (generation == lane->generation)
+		return;
+	lane->generation = generation;
+	if ((m->broken & 1u << l) && m->rejoin && !lane->ahead) {
+		/* pairs with the store-release in shmring_lane_publish() */
+		lane->done = shmring_load_acquire(&m->g.cursor[l]->pos) &
+			     ~(__u64)(SHMRING_REC_ALIGN - 1);
+		lane->head = lane->done;
+		shmring_store_release(&m->mine->lane[l].pos, lane->done);
+	}
+	m->broken &= ~(1u << l);
+}
+
+/**
+ * shmring_merge_join() - which lanes have, or ever had, a producer
+ * @m: consumer
+ *
+ * To be called at the start, and when producers came or went: a lane whose producer
+ * was replaced is whole again.
+ */
+static inline void shmring_merge_join(struct shmring_merge *m)
+{
+	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
+	__u32 fresh = 0, l;
+
+	for (l = 0; l < m->g.producers; l++) {
+		/* pairs with the store-release of whoever begins an endpoint */
+		if (shmring_load_acquire(&m->g.meta->slot[l].state) == SHMRING_SLOT_VACANT)
+			continue;
+		fresh |= 1u << l;
+		shmring_merge_mend(m, l);
+	}
+	fresh &= ~m->lanes;
+	if (!fresh)
+		return;
+	/* What is in the lanes already has its tickets from not longer ago than fits. */
+	if (m->tickets && !m->lanes)
+		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+	m->lanes |= fresh;
+	for (; fresh; fresh &= fresh - 1) {
+		l = (__u32)__builtin_ctz(fresh);
+		m->lane[l].floor = m->horizon - (__u32)(room < 1u << 30 ? room : 1u << 30);
+		m->lane[l].base = m->lane[l].floor;
+	}
+}
+
 /* The ready lane with the smallest ticket; of equals the one that is next in turn. */
 static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 {
@@ -225,13 +281,21 @@ static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 /* A new horizon, and a look into all lanes after it. */
 static inline int shmring_merge_horizon(struct shmring_merge *m)
 {
-	__u32 rest = m->lanes & ~m->ready & ~m->broken;
+	__u32 horizon = 0, rest;
+	__u64 state;
 	int err = 0;
 
 	/* pairs with the addition in shmring_lane_publish() */
 	if (m->tickets)
-		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
-	for (; rest; rest &= rest - 1) {
+		horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+	/* Who took a ticket before was counted before that; pairs as in group_armed. */
+	state = shmring_load_acquire(m->g.peers) & ~SHMRING_STATE_ARMED;
+	if (shmring_unlikely(state != m->g.quiet)) {
+		m->g.quiet = state;
+		shmring_merge_join(m);
+	}
+	m->horizon = horizon;
+	for (rest = m->lanes & ~m->ready & ~m->broken; rest; rest &= rest - 1) {
 		int bad = shmring_merge_look(m, (__u32)__builtin_ctz(rest), 1);
 
 		err = err ? err : bad;
@@ -384,37 +448,6 @@ static inline int shmring_merge_release(struct shmring_merge *m)
 	m->first = SHMRING_NO_LANE;
 	shmring_store(&m->mine->records, m->records);
 	return shmring_group_check(&m->g, (int)m->fence);
-}
-
-/**
- * shmring_merge_join() - which lanes have, or ever had, a producer
- * @m: consumer
- *
- * To be called at the start, and when producers came or went: a lane whose producer
- * was replaced is whole again.
- */
-static inline void shmring_merge_join(struct shmring_merge *m)
-{
-	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
-	__u32 fresh = 0, l;
-
-	m->broken = 0;
-	for (l = 0; l < m->g.producers; l++)
-		/* pairs with the store-release of whoever begins an endpoint */
-		if (shmring_load_acquire(&m->g.meta->slot[l].state) != SHMRING_SLOT_VACANT)
-			fresh |= 1u << l;
-	fresh &= ~m->lanes;
-	if (!fresh)
-		return;
-	/* What is in the lanes already has its tickets from not longer ago than fits. */
-	if (m->tickets && !m->lanes)
-		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
-	m->lanes |= fresh;
-	for (; fresh; fresh &= fresh - 1) {
-		l = (__u32)__builtin_ctz(fresh);
-		m->lane[l].floor = m->horizon - (__u32)(room < 1u << 30 ? room : 1u << 30);
-		m->lane[l].base = m->lane[l].floor;
-	}
 }
 
 #endif /* SHMRING_MPSC_H */
