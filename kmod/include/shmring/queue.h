@@ -71,6 +71,7 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @adopted: slot of the dead consumer whose records these are, plus one
  * @broken: lanes whose producer wrote nonsense
  * @fence: producers may sleep
+ * @generation: how many producers each lane had when that was last looked at
  * @data: the lanes, each mapped twice in a row
  */
 struct shmring_claims {
@@ -87,6 +88,7 @@ struct shmring_claims {
 	__u32 adopted;
 	__u32 broken;
 	__u32 fence;
+	__u32 generation[SHMRING_SLOTS_MAX];
 	const unsigned char *data[SHMRING_SLOTS_MAX];
 };
 
@@ -96,6 +98,19 @@ static inline const __u32 *shmring_claim_word(const struct shmring_claims *c, __
 	const void *header = c->data[lane] + (pos & c->mask);
 
 	return &((const struct shmring_record *)header)->word;
+}
+
+/* Producers came or went: a lane whose producer was replaced is whole again. */
+static inline void shmring_claim_join(struct shmring_claims *c)
+{
+	__u32 l, generation;
+
+	for (l = 0; l < c->g.producers; l++) {
+		generation = shmring_load(&c->g.meta->slot[l].generation);
+		if (generation != c->generation[l])
+			c->broken &= ~(1u << l);
+		c->generation[l] = generation;
+	}
 }
 
 /*
@@ -229,11 +244,10 @@ static inline void shmring_claim_rewind(struct shmring_claims *c)
 }
 
 /**
- * shmring_claim_release() - give back all records that are held
+ * shmring_claim_release() - give back all records that were stepped over
  * @c: consumer; @adopted is 0
  *
- * Those that were not delivered yet are given back, too: nobody gets them. Claim no
- * more than is going to be read.
+ * Those that were not delivered yet stay held.
  *
  * Return: as shmring_group_check().
  */
@@ -241,11 +255,11 @@ static inline int shmring_claim_release(struct shmring_claims *c)
 {
 	c->records += c->ahead;
 	c->ahead = 0;
-	c->pos = c->end;
-	c->head = c->end;
+	c->pos = c->head;
 	shmring_store(&c->mine->records, c->records);
 	/* pairs with the load-acquire in shmring_queue_refresh() */
-	shmring_store_release(&c->mine->hold, 0);
+	shmring_store_release(&c->mine->hold, c->pos == c->end ? 0 :
+			      shmring_tagged(c->pos, SHMRING_HOLD_VALID | c->lane));
 	return shmring_group_check(&c->g, (int)c->fence);
 }
 
