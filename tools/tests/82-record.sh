@@ -107,7 +107,10 @@ fi
 # Cut at every byte: what is whole before the cut is read, and the cut is said.
 record_lines "$T/small" 3
 size=$(wc -c < "$T/small" | tr -d ' ')
+# (In the guest at some: a file is read the same way there, and each program takes long.)
 bad_cuts=
+step=1
+[ "$BACKEND" = memfd ] || step=17
 cut=104
 while [ "$cut" -lt "$size" ]; do
 	head -c "$cut" "$T/small" > "$T/cut"
@@ -116,7 +119,7 @@ while [ "$cut" -lt "$size" ]; do
 	sr replay --check "$T/cut" > "$T/out" 2> "$T/err"
 	[ "$?:$(grep -c " $whole records, .*, cut" "$T/out"):$(grep -c "cut at byte" "$T/err")" = 6:1:1 ] ||
 		bad_cuts="$bad_cuts $cut"
-	cut=$((cut + 1))
+	cut=$((cut + step))
 done
 is "$bad_cuts" "" "a file cut at any byte is read up to the cut"
 head -c 141 "$T/small" > "$T/cut"
@@ -213,6 +216,13 @@ reap $recorder
 is "$(sr replay --check "$T/r5" 2> /dev/null | grep -c ' 4 records')" 1 "the recorder is killed"
 
 # A full disk: what is not in the file is still in the ring, and comes out of it.
+# (A ring of its own: one that its receiver left takes nothing until the next comes.)
+kill $keeper
+reap $keeper
+xsr create "$ring" -q &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring"
 mkdir "$T/disk"
 if unshare -m mount -t tmpfs -o size=16k none "$T/disk" 2> /dev/null; then
 	seq 2000 | sr send "$ring" --no-drain 2> /dev/null
