@@ -31,6 +31,7 @@ static_assert(offsetof(struct shmring_cursor, armed) == 128);
 static_assert(offsetof(struct shmring_cursor, want) == 256);
 static_assert(offsetof(struct shmring_cursor, records) == 384);
 static_assert(sizeof(struct shmring_cursor) <= PAGE_SIZE);
+static_assert(sizeof(struct shmring_shared) <= PAGE_SIZE);
 
 /**
  * struct shmring_request - one ioctl under way
@@ -51,6 +52,7 @@ struct shmring_request {
 		struct shmring_ioc_info info;
 		struct shmring_ioc_eventfd eventfd;
 		struct shmring_ioc_wait wait;
+		struct shmring_ioc_adopt adopt;
 	} arg;
 };
 
@@ -97,28 +99,17 @@ static int shmring_create_check(const struct shmring_ioc_create *arg)
 	if ((arg->flags & ~known) || arg->resv || (arg->mode & ~0777u) ||
 	    (arg->flags & SHMRING_CREATE_HUGE && arg->flags & SHMRING_CREATE_SMALL))
 		return -EINVAL;
-	switch (arg->topology) {
-	case SHMRING_TOPO_SPSC:
-		if (arg->slots != 0 && arg->slots != 2)
-			return -EINVAL;
-		break;
-	case SHMRING_TOPO_RAW:
-		if (arg->slots > SHMRING_SLOTS_MAX)
-			return -EINVAL;
-		break;
-	case SHMRING_TOPO_MPSC:
-	case SHMRING_TOPO_QUEUE:
-	case SHMRING_TOPO_BROADCAST:
-		return -EOPNOTSUPP;
-	default:
-		return -EINVAL;
-	}
 	switch (arg->full_policy) {
 	case SHMRING_FULL_WAIT:
 		break;
 	case SHMRING_FULL_DROP_NEWEST:
+		if (arg->topology == SHMRING_TOPO_RAW)
+			return -EOPNOTSUPP;
+		break;
 	case SHMRING_FULL_OVERWRITE:
-		return -EOPNOTSUPP;
+		if (arg->topology != SHMRING_TOPO_BROADCAST)
+			return -EOPNOTSUPP;
+		break;
 	default:
 		return -EINVAL;
 	}
@@ -310,6 +301,19 @@ static int shmring_ioctl_wait(struct shmring_request *req)
 	return shmring_wait(req->ep, &req->arg.wait) ?: shmring_reply(req, sizeof(req->arg.wait));
 }
 
+static int shmring_ioctl_adopt(struct shmring_request *req)
+{
+	struct shmring_ioc_adopt *arg = &req->arg.adopt;
+	int err = shmring_adopt(req->ep, arg);
+
+	if (err || arg->op != SHMRING_ADOPT_TAKE)
+		return err;
+	err = shmring_reply(req, sizeof(*arg));
+	if (err)
+		shmring_adopt_undo(req->ep, arg->slot);
+	return err;
+}
+
 /**
  * struct shmring_ioctl - a command with a struct
  * @cmd: SHMRING_IOC_*
@@ -336,6 +340,7 @@ static const struct shmring_ioctl shmring_ioctls[] = {
 	{ SHMRING_IOC_EVENTFD, true, sizeof(struct shmring_ioc_eventfd), 16,
 	  shmring_ioctl_eventfd },
 	{ SHMRING_IOC_WAIT, true, sizeof(struct shmring_ioc_wait), 40, shmring_ioctl_wait },
+	{ SHMRING_IOC_ADOPT, true, sizeof(struct shmring_ioc_adopt), 32, shmring_ioctl_adopt },
 };
 
 static int shmring_ioctl_run(const struct shmring_ioctl *op, struct shmring_request *req)

@@ -10,7 +10,8 @@
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
-#include <shmring/spsc.h>
+#include <shmring/broadcast.h>
+#include <shmring/queue.h>
 
 #include "shmring.h"
 
@@ -31,11 +32,10 @@ int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u3
 	ep->slot = SHMRING_NO_SLOT;
 	if (role == SHMRING_ROLE_OBSERVER)
 		return 0;
-	if (ring->topology == SHMRING_TOPO_SPSC) {
-		first = role == SHMRING_ROLE_PRODUCER ? SHMRING_SLOT_PRODUCER :
-							SHMRING_SLOT_CONSUMER;
-		end = first + 1;
-	}
+	if (ring->producers && role == SHMRING_ROLE_PRODUCER)
+		end = ring->producers;
+	else if (ring->producers)
+		first = ring->producers;
 
 	spin_lock(&ring->lock);
 	for (slot = first; slot < end; slot++) {
@@ -64,24 +64,95 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 	spin_unlock(&ring->lock);
 }
 
-/*
- * A consumer that left a position which cannot be must not spoil the ring for its
- * successor: what is there counts as read. Under ring->lock. (A producer's successor
- * does not believe its predecessor's position anyway.)
- */
-static void shmring_pos_repair(struct shmring_ring *ring, u32 slot)
+/* A position that stays if it can be; otherwise what is there counts as read. */
+static u64 shmring_repaired(const struct shmring_ring *ring, u32 lane, u64 head)
 {
-	struct shmring_cursor *mine = ring->cursor[slot];
-	u64 head, tail;
+	/* pairs with the store-release in shmring_spsc_publish(), _lane_publish() */
+	u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
 
-	if (ring->topology != SHMRING_TOPO_SPSC || slot != SHMRING_SLOT_CONSUMER)
-		return;
-	head = READ_ONCE(mine->pos);
-	/* pairs with the store-release in shmring_spsc_publish() */
-	tail = smp_load_acquire(&ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
 	if (!IS_ALIGNED(head, SHMRING_REC_ALIGN) ||
 	    shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE)
-		WRITE_ONCE(mine->pos, tail);
+		return ALIGN_DOWN(tail, SHMRING_REC_ALIGN);
+	return head;
+}
+
+static bool shmring_anybody_lives(const struct shmring_ring *ring, u32 first, u32 end)
+{
+	for (; first < end; first++)
+		if (ring->meta->slot[first].state == SHMRING_SLOT_LIVE)
+			return true;
+	return false;
+}
+
+/*
+ * A consumer that left a position which cannot be must not spoil the ring for its
+ * successor. Under ring->lock; the slot is not live. (A producer's successor does not
+ * believe its predecessor's position anyway.)
+ */
+static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
+{
+	struct shmring_cursor *mine = ring->cursor[slot];
+	u32 lane;
+
+	if (ring->topology == SHMRING_TOPO_QUEUE) {
+		WRITE_ONCE(mine->hold, 0);
+		if (shmring_anybody_lives(ring, ring->producers, ring->slots))
+			return;		/* who claims meanwhile would be taken aback */
+	}
+	for (lane = 0; lane < ring->producers; lane++) {
+		u64 *pos = &mine->lane[lane].pos, was, now;
+
+		switch (ring->topology) {
+		case SHMRING_TOPO_SPSC:
+			pos = &mine->pos;
+			fallthrough;
+		case SHMRING_TOPO_MPSC:
+			WRITE_ONCE(*pos, shmring_repaired(ring, lane, READ_ONCE(*pos)));
+			break;
+		case SHMRING_TOPO_QUEUE:
+			pos = &ring->group.shared->head[lane].claim;
+			was = shmring_tagged_pos(READ_ONCE(*pos));
+			now = shmring_repaired(ring, lane, was);
+			if (now != was)
+				WRITE_ONCE(*pos, shmring_tagged(now, 0));
+			break;
+		default:
+			WRITE_ONCE(*pos, SHMRING_POS_JOINING);
+		}
+	}
+}
+
+/* A new consumer of a BROADCAST ring has been counted: it begins here. */
+static void shmring_consumer_join(struct shmring_ring *ring, u32 slot)
+{
+	u32 lane;
+
+	for (lane = 0; lane < ring->producers; lane++) {
+		u64 pos = shmring_broadcast_join(ring->cursor[lane]);
+
+		/* pairs with the load-acquire in shmring_broadcast_gate() */
+		smp_store_release(&ring->cursor[slot]->lane[lane].pos,
+				  ALIGN_DOWN(pos, SHMRING_REC_ALIGN));
+	}
+}
+
+/* The slot is live: now whoever looks at the state word is told. */
+static void shmring_bind_group(struct shmring_ring *ring, const struct shmring_endpoint *ep)
+{
+	shmring_state_count(ring, ep->role);
+	if (ep->role == SHMRING_ROLE_PRODUCER)
+		shmring_look_again(ring);
+	else if (ring->topology == SHMRING_TOPO_BROADCAST)
+		shmring_consumer_join(ring, ep->slot);
+}
+
+/* The slot is live no more: likewise. */
+static void shmring_unbind_group(struct shmring_ring *ring, const struct shmring_endpoint *ep)
+{
+	u64 *state = shmring_state_of(ring, ep->role);
+
+	WRITE_ONCE(*state, *state & ~BIT_ULL(ep->slot));
+	shmring_state_count(ring, ep->role);
 }
 
 /**
@@ -103,7 +174,8 @@ void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring
 		struct shmring_slot *slot = &ring->meta->slot[ep->slot];
 
 		ring->slots_live++;
-		shmring_pos_repair(ring, ep->slot);
+		if (ring->producers && ep->role == SHMRING_ROLE_CONSUMER)
+			shmring_consumer_prepare(ring, ep->slot);
 		WRITE_ONCE(cursor->closed, 0);
 		WRITE_ONCE(cursor->want, 0);
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
@@ -111,6 +183,8 @@ void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring
 		WRITE_ONCE(slot->generation, slot->generation + 1);
 		/* Who sees the slot live finds its CURSOR page ready. */
 		smp_store_release(&slot->state, SHMRING_SLOT_LIVE);
+		if (shmring_is_group(ring))
+			shmring_bind_group(ring, ep);
 	}
 	spin_unlock(&ring->lock);
 
@@ -154,9 +228,14 @@ void shmring_unbind(struct shmring_endpoint *ep)
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
 		u32 closed = READ_ONCE(cursor->closed);
 
+		/* While the slot is live: producers look at slots, then at orphans. */
+		if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER)
+			shmring_orphan_leave(ring, ep->slot);
 		/* What it published comes before its end; pairs with the reader's acquire. */
 		smp_store_release(&ring->meta->slot[ep->slot].state,
 				  closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);
+		if (shmring_is_group(ring))
+			shmring_unbind_group(ring, ep);
 		/* The state before GONE: who reads that (acquire) finds out how. */
 		smp_store_release(&cursor->armed, SHMRING_ARMED_GONE);
 		ring->slot[ep->slot] = NULL;

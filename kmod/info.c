@@ -5,13 +5,67 @@
 #include <linux/cred.h>
 #include <linux/seq_file.h>
 #include <linux/user_namespace.h>
-#include <shmring/spsc.h>
+#include <shmring/broadcast.h>
+#include <shmring/queue.h>
 
 #include "shmring.h"
 
 static const char *shmring_topology_name(u32 topology)
 {
-	return topology == SHMRING_TOPO_SPSC ? "spsc" : "raw";
+	static const char *const names[] = {
+		[SHMRING_TOPO_SPSC] = "spsc",
+		[SHMRING_TOPO_MPSC] = "mpsc",
+		[SHMRING_TOPO_QUEUE] = "queue",
+		[SHMRING_TOPO_BROADCAST] = "broadcast",
+		[SHMRING_TOPO_RAW] = "raw",
+	};
+
+	return names[topology];
+}
+
+static const char *shmring_policy_name(u32 policy)
+{
+	static const char *const names[] = {
+		[SHMRING_FULL_WAIT] = "wait",
+		[SHMRING_FULL_DROP_NEWEST] = "drop-newest",
+		[SHMRING_FULL_OVERWRITE] = "overwrite",
+	};
+
+	return names[policy];
+}
+
+/* How far a lane's records have been released. Under ring->lock. */
+static u64 shmring_lane_consumed(const struct shmring_ring *ring, u32 lane, u64 produced)
+{
+	const struct shmring_cursor *consumer = ring->cursor[ring->producers];
+	u64 gate;
+
+	switch (ring->topology) {
+	case SHMRING_TOPO_SPSC:
+		return READ_ONCE(consumer->pos);
+	case SHMRING_TOPO_MPSC:
+		return READ_ONCE(consumer->lane[lane].pos);
+	case SHMRING_TOPO_QUEUE:
+		return shmring_tagged_pos(READ_ONCE(ring->group.shared->head[lane].claim));
+	default:
+		shmring_broadcast_gate(&ring->group, lane, produced, &gate);
+		return gate;
+	}
+}
+
+/* What endpoints tell of what they did. Under ring->lock. */
+static void shmring_info_counts(const struct shmring_ring *ring, struct shmring_ioc_info *info)
+{
+	u32 i;
+
+	for (i = 0; i < ring->producers; i++) {
+		u64 produced = READ_ONCE(ring->cursor[i]->pos);
+
+		info->produced += produced;
+		info->consumed += shmring_lane_consumed(ring, i, produced);
+	}
+	for (i = 0; i < ring->producers + ring->consumers; i++)
+		info->lost += READ_ONCE(ring->cursor[i]->lost);
 }
 
 /**
@@ -30,14 +84,17 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	info->flags = ring->flags;
 	info->ring_id = ring->id;
 	info->topology = ring->topology;
-	info->full_policy = SHMRING_FULL_WAIT;
+	info->full_policy = ring->full_policy;
 	info->role = ep ? ep->role : 0;
 	info->slot = ep ? ep->slot : SHMRING_NO_SLOT;
 	info->slots = ring->slots;
+	info->producers = ring->producers;
+	info->consumers = ring->consumers;
 	info->rights = ep ? ep->rights : shmring_rights(ring);
 	info->control_size = ring->control_size;
 	info->cursor_offset = PAGE_SIZE;
 	info->cursor_stride = PAGE_SIZE;
+	info->shared_offset = ring->shared_offset;
 	info->data_offset = ring->data_offset;
 	info->data_size = ring->data_size;
 	info->data_page_size = ring->data_page_size;
@@ -48,17 +105,17 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	info->uid = from_kuid_munged(current_user_ns(), ring->uid);
 	info->gid = from_kgid_munged(current_user_ns(), ring->gid);
 	memcpy(info->name, ring->name, sizeof(info->name));
+	if (ring->full_policy == SHMRING_FULL_OVERWRITE)
+		info->max_record = shmring_overwrite_max(ring->data_size);
+	else if (ring->producers)
+		info->max_record = shmring_record_max(ring->data_size);
 
 	spin_lock(&ring->lock);
 	info->observers = ring->observers;
 	info->slots_live = ring->slots_live;
 	info->cursor_node = info->slot == SHMRING_NO_SLOT ? NUMA_NO_NODE :
 			    page_to_nid(virt_to_page(ring->cursor[info->slot]));
-	if (ring->topology == SHMRING_TOPO_SPSC) {
-		info->max_record = shmring_record_max(ring->data_size);
-		info->consumed = READ_ONCE(ring->cursor[SHMRING_SLOT_CONSUMER]->pos);
-		info->produced = READ_ONCE(ring->cursor[SHMRING_SLOT_PRODUCER]->pos);
-	}
+	shmring_info_counts(ring, info);
 	spin_unlock(&ring->lock);
 }
 
@@ -81,6 +138,7 @@ void shmring_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "shmring-id:\t%llu\n", info.ring_id);
 	seq_printf(m, "shmring-name:\t%s\n", ring->name);
 	seq_printf(m, "shmring-topology:\t%s\n", shmring_topology_name(info.topology));
+	seq_printf(m, "shmring-full-policy:\t%s\n", shmring_policy_name(info.full_policy));
 	seq_printf(m, "shmring-role:\t%s\n",
 		   info.role == SHMRING_ROLE_PRODUCER ? "producer" :
 		   info.role == SHMRING_ROLE_CONSUMER ? "consumer" :
@@ -92,4 +150,5 @@ void shmring_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "shmring-cursor-node:\t%d\n", info.cursor_node);
 	seq_printf(m, "shmring-produced:\t%llu\n", info.produced);
 	seq_printf(m, "shmring-consumed:\t%llu\n", info.consumed);
+	seq_printf(m, "shmring-lost:\t%llu\n", info.lost);
 }

@@ -189,12 +189,13 @@ static struct folio *shmring_data_folio(struct shmring_ring *ring, int node, boo
 	return shmring_folio_alloc(node, 0, exact);
 }
 
+/* All lanes in a row; a huge page is part of one lane. */
 static int shmring_data_alloc(struct shmring_ring *ring)
 {
 	bool huge = SHMRING_HUGE_ORDER && !(ring->flags & SHMRING_CREATE_SMALL) &&
 		    ring->data_size >= PAGE_SIZE << SHMRING_HUGE_ORDER;
 	pgoff_t index = ring->data_offset >> PAGE_SHIFT;
-	pgoff_t end = index + (ring->data_size >> PAGE_SHIFT);
+	pgoff_t end = index + (ring->lanes * ring->data_size >> PAGE_SHIFT);
 	int node = NUMA_NO_NODE;
 
 	ring->data_page_size = huge ? PAGE_SIZE << SHMRING_HUGE_ORDER : PAGE_SIZE;
@@ -245,6 +246,12 @@ static int shmring_control_alloc(struct shmring_ring *ring, const struct shmring
 		if (!ring->cursor[i])
 			return -ENOMEM;
 	}
+	if (ring->shared_offset) {
+		ring->group.shared = shmring_page(ring, ring->shared_offset >> PAGE_SHIFT,
+						  numa_node_id(), false);
+		if (!ring->group.shared)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -259,10 +266,11 @@ static int shmring_control_alloc(struct shmring_ring *ring, const struct shmring
  */
 int shmring_memory_alloc(struct shmring_ring *ring, const struct shmring_place *cursor, u32 slot)
 {
+	u64 data = ring->lanes * ring->data_size;
 	struct address_space *mapping;
 	int err;
 
-	err = shmring_charge(&ring->charge, (ring->control_size + ring->data_size) >> PAGE_SHIFT);
+	err = shmring_charge(&ring->charge, (ring->control_size + data) >> PAGE_SHIFT);
 	if (err)
 		return err;
 	err = simple_pin_fs(&shmring_fs, &shmring_mnt, &shmring_mnt_count);
@@ -278,7 +286,7 @@ int shmring_memory_alloc(struct shmring_ring *ring, const struct shmring_place *
 	mapping->a_ops = &shmring_aops;
 	mapping_set_unevictable(mapping);
 	mapping_set_large_folios(mapping);
-	i_size_write(ring->inode, ring->data_offset + ring->data_size);
+	i_size_write(ring->inode, ring->data_offset + data);
 
 	err = shmring_control_alloc(ring, cursor, slot);
 	if (!err)

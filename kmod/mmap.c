@@ -23,8 +23,19 @@ static int shmring_region(const struct shmring_ring *ring, const struct shmring_
 		*writable = false;
 		return 0;
 	}
-	if (start == ring->data_offset && len == ring->data_size) {
-		*writable = ep->role & SHMRING_ROLE_PRODUCER;
+	if (start >= ring->data_offset && len == ring->data_size) {
+		u64 at = start - ring->data_offset;
+
+		/* The size is a power of two. */
+		if ((at & (len - 1)) || at >= ring->lanes * len)
+			return -EINVAL;
+		*writable = (ep->role & SHMRING_ROLE_PRODUCER) &&
+			    (!ring->producers || at == ep->slot * len);
+		return 0;
+	}
+	if (ring->shared_offset && start == ring->shared_offset && len == PAGE_SIZE) {
+		*writable = ep->role == (ring->topology == SHMRING_TOPO_QUEUE ?
+					 SHMRING_ROLE_CONSUMER : SHMRING_ROLE_PRODUCER);
 		return 0;
 	}
 	if (start >= PAGE_SIZE && start < ring->control_size && len == PAGE_SIZE) {
@@ -35,7 +46,7 @@ static int shmring_region(const struct shmring_ring *ring, const struct shmring_
 }
 
 /**
- * shmring_mmap() - map CONTROL, a CURSOR page or DATA
+ * shmring_mmap() - map CONTROL, a CURSOR page, SHARED, a lane or DATA
  * @file: endpoint
  * @vma: what is asked for
  *

@@ -29,6 +29,7 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <shmring/group.h>
 
 #include "compat.h"
 
@@ -40,6 +41,7 @@ struct user_struct;
 #define SHMRING_SLOT_PRODUCER	0	/* of an SPSC ring */
 #define SHMRING_SLOT_CONSUMER	1
 #define SHMRING_EVENTS		3	/* IN, OUT, PEER */
+#define SHMRING_EV_DATA		(SHMRING_EV_IN | SHMRING_EV_OUT)
 
 /* Bits of a ring's mode and of what an endpoint may pass on. */
 #define SHMRING_MAY_READ	4
@@ -68,6 +70,16 @@ struct shmring_place {
 };
 
 /**
+ * struct shmring_need - what has to be there for an event to hold; either is enough
+ * @bytes: IN: of records; OUT: of space
+ * @records: IN; U64_MAX: not asked for
+ */
+struct shmring_need {
+	u64 bytes;
+	u64 records;
+};
+
+/**
  * struct shmring_ring - a ring
  * @refs: one per endpoint; the last is dropped under shmring_registry_lock
  * @lock: see above
@@ -76,7 +88,9 @@ struct shmring_place {
  * @slots_live: how many are not; by @lock
  * @slot: the endpoint that holds each slot; by @lock
  * @cursor: the CURSOR page of each slot; by @lock
+ * @turn: QUEUE: the consumer to think of first; by @lock
  * @meta: the META page
+ * @group: the core's view of META, CURSOR pages and SHARED
  * @inode: owns the pages
  * @charge: what is accounted for them
  * @place: where DATA was wanted
@@ -85,9 +99,14 @@ struct shmring_place {
  * @id: identity
  * @flags: SHMRING_CREATE_*
  * @topology: SHMRING_TOPO_*
+ * @full_policy: SHMRING_FULL_*
  * @slots: number of slots
- * @data_size: bytes of DATA
- * @data_offset: where DATA is in the file
+ * @producers: how many of them, the first, are producers'; 0: RAW
+ * @consumers: how many are consumers'
+ * @lanes: in how many pieces DATA is
+ * @data_size: bytes of each
+ * @data_offset: where the first is in the file
+ * @shared_offset: where SHARED is, or 0
  * @control_size: where CONTROL ends
  * @listed: found by name and in the list; by shmring_registry_lock
  * @name_node: in the table of names, if it has one
@@ -105,7 +124,9 @@ struct shmring_ring {
 	u32 slots_live;
 	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
 	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
+	u32 turn;
 	struct shmring_meta *meta;
+	struct shmring_group group;
 	struct inode *inode;
 	struct shmring_charge charge;
 	struct shmring_place place;
@@ -114,9 +135,14 @@ struct shmring_ring {
 	u64 id;
 	u32 flags;
 	u32 topology;
+	u32 full_policy;
 	u32 slots;
+	u32 producers;
+	u32 consumers;
+	u32 lanes;
 	u64 data_size;
 	u64 data_offset;
+	u64 shared_offset;
 	u64 control_size;
 	bool listed;
 	struct hlist_node name_node;
@@ -138,6 +164,7 @@ struct shmring_ring {
  * @link: in @ring->endpoints; by @ring->lock
  * @wq: sleepers in WAIT and poll
  * @eventfd: registered, by event bit; by @ring->lock
+ * @need: while armed in META: what the first of its sleepers waits for; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
  * @rights: SHMRING_MAY_* that it may pass on
@@ -148,6 +175,7 @@ struct shmring_endpoint {
 	struct list_head link;
 	wait_queue_head_t wq;
 	struct eventfd_ctx *eventfd[SHMRING_EVENTS];
+	struct shmring_need need;
 	u32 role;
 	u32 slot;
 	u32 rights;
@@ -158,6 +186,27 @@ static inline struct shmring_ring *shmring_ring_of(const struct shmring_endpoint
 {
 	/* pairs with the store-release in shmring_bind() */
 	return smp_load_acquire(&ep->ring);
+}
+
+/* Are there lanes, SHARED, and a state word a role? (An SPSC ring does without.) */
+static inline bool shmring_is_group(const struct shmring_ring *ring)
+{
+	return ring->shared_offset;
+}
+
+/* The state word in META of a role's endpoints; the kernel writes it, under ring->lock. */
+static inline u64 *shmring_state_of(const struct shmring_ring *ring, u32 role)
+{
+	return role == SHMRING_ROLE_PRODUCER ? &ring->meta->tx_state : &ring->meta->rx_state;
+}
+
+/* Tell that endpoints of a role came or went, after META says how. Under ring->lock. */
+static inline void shmring_state_count(const struct shmring_ring *ring, u32 role)
+{
+	u64 *state = shmring_state_of(ring, role);
+
+	/* pairs with the load-acquire in shmring_group_armed() and of gates */
+	smp_store_release(state, *state + SHMRING_STATE_ARMED + 1);
 }
 
 /* device.c */
@@ -204,12 +253,36 @@ unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long len, unsigned long pgoff,
 					unsigned long flags);
 
+/* orphan.c */
+void shmring_orphan_leave(struct shmring_ring *ring, u32 slot);
+int shmring_adopt(struct shmring_endpoint *ep, struct shmring_ioc_adopt *arg);
+void shmring_adopt_undo(struct shmring_endpoint *ep, u32 slot);
+
+/* ready.c */
+u32 shmring_data_event(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+struct shmring_need shmring_need_of(const struct shmring_endpoint *ep,
+				    const struct shmring_ring *ring, u32 event, u64 bytes,
+				    u64 records);
+int shmring_holds(const struct shmring_endpoint *ep, const struct shmring_ring *ring, u32 event,
+		  const struct shmring_need *need, bool gone);
+int shmring_peers_gone(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+u64 shmring_lane_share(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
+		       const struct shmring_need *need, u64 *records);
+
+/* wake.c */
+int shmring_ready(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, u64 bytes,
+		  u64 records, bool arm);
+void shmring_disarm(struct shmring_endpoint *ep, struct shmring_ring *ring, bool empty);
+void shmring_signal(struct shmring_endpoint *ep, u32 events);
+void shmring_wake_all(struct shmring_ring *ring);
+void shmring_look_again(struct shmring_ring *ring);
+void shmring_kick_role(struct shmring_ring *ring, u32 role);
+int shmring_kick(struct shmring_endpoint *ep);
+
 /* wait.c */
 int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
-int shmring_kick(struct shmring_endpoint *ep);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);
 __poll_t shmring_poll(struct file *file, poll_table *wait);
-void shmring_wake_all(struct shmring_ring *ring);
 
 /* info.c */
 void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,

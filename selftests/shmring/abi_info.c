@@ -232,7 +232,7 @@ TEST_F(nothing, command_before_the_first)
 
 TEST_F(nothing, command_after_the_last)
 {
-	EXPECT_EQ(-ENOTTY, dev_ioctl(self->fd, SHMRING_IOC_WAIT + 1, NULL));
+	EXPECT_EQ(-ENOTTY, dev_ioctl(self->fd, SHMRING_IOC_ADOPT + 1, NULL));
 }
 
 TEST_F(nothing, command_of_another_type)

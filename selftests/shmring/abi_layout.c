@@ -169,6 +169,7 @@ TEST(command_numbers)
 	EXPECT_EQ(0xbb44, SHMRING_IOC_EVENTFD);
 	EXPECT_EQ(0xbb45, SHMRING_IOC_KICK);
 	EXPECT_EQ(0xbb46, SHMRING_IOC_WAIT);
+	EXPECT_EQ(0xbb47, SHMRING_IOC_ADOPT);
 }
 
 /* A kernel that was built from another header would show here. */

@@ -46,6 +46,8 @@ REFUSED(events_none, EINVAL, self->arg.events = 0)
 REFUSED(events_unknown, EINVAL, self->arg.events |= 8)
 REFUSED(need_over, ERANGE, self->arg.need = page_size() + 1)
 REFUSED(need_all_ones, ERANGE, self->arg.need = ~0ull)
+REFUSED(need_records_over, ERANGE, self->arg.need_records = page_size() / 8)
+REFUSED(need_records_all_ones, ERANGE, self->arg.need_records = ~0ull)
 REFUSED(not_ready, EAGAIN, self->arg.revents = 7)
 REFUSED(deadline_passed, ETIMEDOUT, self->arg.deadline = 1)
 

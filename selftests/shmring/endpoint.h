@@ -185,6 +185,7 @@ HELPER bool cursor_arm(struct shmring_cursor *mine, const struct shmring_cursor 
 		       __u64 wake_at)
 {
 	shmring_store(&mine->wake_at, wake_at);
+	shmring_store(&mine->wake_records, SHMRING_WAKE_NEVER);
 	/* pairs with the load-acquire of armed in shmring_spsc_armed() */
 	shmring_store_release(&mine->armed, SHMRING_ARMED_YES);
 	/* pairs with the fence in shmring_spsc_armed() */
