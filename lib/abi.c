@@ -163,16 +163,20 @@ AT(shmring_shared, proof, 2048);
 AT(shmring_handle, core, 0);
 
 #ifdef __LP64__
-SIZE(shmring_opts, 64);
+SIZE(shmring_opts, 72);
 AT(shmring_opts, backend, 8);
 AT(shmring_opts, data_size, 16);
 AT(shmring_opts, spin_ns, 56);
-SIZE(shmring_stats, 64);
+AT(shmring_opts, producers, 64);
+SIZE(shmring_stats, 72);
 AT(shmring_stats, bytes, 16);
-AT(shmring_stats, pid, 56);
+AT(shmring_stats, lost, 56);
+AT(shmring_stats, pid, 64);
 /* The inline functions of programs that are already compiled know these. */
-SIZE(shmring, 216);
+SIZE(shmring, 272);
 AT(shmring, max_record, 88);
 AT(shmring, reserved, 96);
+AT(shmring, shared, 104);
 AT(shmring, rx, 152);
+AT(shmring, group, 216);
 #endif

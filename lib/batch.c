@@ -4,6 +4,7 @@
  * release for all of them.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "internal.h"
 
@@ -52,16 +53,47 @@ long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned in
 	return sent ? (long)sent : err;
 }
 
+/*
+ * The next record of a batch, if it is not larger than @cap. An empty ring ends the
+ * batch; what is wrong with it the next call tells.
+ */
+static long shmring_more(struct shmring_handle *h, const void **payload, size_t cap)
+{
+	long len = h->in->peek(h, payload);
+
+	if (len >= 0 && (size_t)len <= cap) {
+		h->in->next(h, len);
+		return len;
+	}
+	if (len < 0 && len != -EAGAIN && h->group)
+		h->untold = len;
+	return -1;
+}
+
+/* The first of up to @n records; a QUEUE claims as many. */
+static long shmring_first(struct shmring *r, const void **payload, unsigned int n,
+			  uint64_t deadline)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	long len;
+
+	h->batch = n;
+	len = shmring_peek(r, payload, deadline);
+	h->batch = 1;
+	return len;
+}
+
 long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 			uint64_t deadline)
 {
+	struct shmring_handle *h = shmring_handle(r);
 	const void *payload;
 	unsigned int seen;
 	long len;
 
 	if (!n)
 		return -EINVAL;
-	len = shmring_peek(r, &payload, deadline);
+	len = shmring_first(r, &payload, n, deadline);
 	if (len < 0)
 		return len;
 	for (seen = 0;;) {
@@ -69,39 +101,71 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 		msgs[seen].iov_len = (size_t)len;
 		if (++seen == n)
 			break;
-		len = shmring_spsc_peek(&r->rx, &payload);
-		if (len < 0)	/* empty, or wrong: the next call tells */
+		len = shmring_more(h, &payload, SIZE_MAX);
+		if (len < 0)
 			break;
-		shmring_spsc_next(&r->rx, len);
 	}
 	return seen;
 }
 
-long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
-			uint64_t deadline)
+static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, unsigned int n,
+			       const void *payload, size_t first)
 {
-	const void *payload;
 	unsigned int got;
-	long len;
+	long len = (long)first;
 
-	if (!n)
-		return -EINVAL;
-	len = shmring_peek(r, &payload, deadline);
-	if (len < 0)
-		return len;
-	if ((size_t)len > msgs[0].iov_len)
-		return -EMSGSIZE;
 	for (got = 0;;) {
 		if (len)
 			memcpy(msgs[got].iov_base, payload, (size_t)len);
 		msgs[got].iov_len = (size_t)len;
 		if (++got == n)
-			break;
-		len = shmring_spsc_peek(&r->rx, &payload);
-		if (len < 0 || (size_t)len > msgs[got].iov_len)
-			break;
-		shmring_spsc_next(&r->rx, len);
+			return got;
+		len = shmring_more(h, &payload, msgs[got].iov_len);
+		if (len < 0)
+			return got;
 	}
-	shmring_release(r);
+}
+
+long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
+			uint64_t deadline)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	const void *payload;
+	long len, got;
+
+	if (!n)
+		return -EINVAL;
+	do {
+		len = shmring_first(r, &payload, n, deadline);
+		if (len < 0)
+			return len;
+		if ((size_t)len > msgs[0].iov_len)
+			return -EMSGSIZE;
+		got = shmring_copy_batch(h, msgs, n, payload, (size_t)len);
+	} while (shmring_release(r));	/* overwritten meanwhile: once more */
 	return got;
+}
+
+long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t len, void *arg),
+		     void *arg, uint64_t max, uint64_t deadline)
+{
+	const void *payload;
+	uint64_t taken = 0;
+	bool stop = false;
+	long len;
+
+	if (!fn)
+		return -EINVAL;
+	while (!stop && (!max || taken < max) && taken < LONG_MAX) {
+		len = shmring_peek(r, &payload, taken ? SHMRING_NOWAIT : deadline);
+		if (len < 0) {
+			if (taken && len != -EAGAIN && shmring_handle(r)->group)
+				shmring_handle(r)->untold = len;
+			return taken ? (long)taken : len;
+		}
+		stop = fn(payload, (size_t)len, arg);
+		if (!shmring_release(r))
+			taken++;
+	}
+	return (long)taken;
 }

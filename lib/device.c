@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -70,6 +71,8 @@ static int shmring_device_create(struct shmring_handle *h, const char *name, uin
 		.data_size = opts->data_size,
 		.full_policy = opts->full_policy,
 		.slots = opts->slots,
+		.producers = opts->producers,
+		.consumers = opts->consumers,
 		.mode = opts->mode,
 		.placement = opts->placement,
 		.node = opts->node,
@@ -134,22 +137,41 @@ static void shmring_device_leave(struct shmring_handle *h)
 	close(h->fd);
 }
 
-static int shmring_device_sleep(struct shmring_handle *h, uint32_t events, uint64_t need,
+static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
 				uint64_t deadline)
 {
 	struct shmring_ioc_wait arg = {
 		.size = sizeof(arg),
-		.events = events,
-		.need = need,
+		.events = goal->events,
+		.need = goal->need,
+		.need_records = goal->records,
 		.deadline = deadline,
 	};
 
 	return shmring_device_ioctl(h->fd, SHMRING_IOC_WAIT, &arg);
 }
 
-static void shmring_device_wake(struct shmring_handle *h)
+static void shmring_device_wake(struct shmring_handle *h, unsigned int slot)
 {
+	(void)slot;
 	ioctl(h->fd, SHMRING_IOC_KICK, 0);
+}
+
+static int shmring_device_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *orphan)
+{
+	return shmring_device_ioctl(h->fd, SHMRING_IOC_ADOPT, orphan);
+}
+
+/* The bits in META are the kernel's: looking by poll(2) sets ours. */
+static void shmring_device_arm(struct shmring_handle *h, uint32_t events)
+{
+	struct pollfd pfd = {
+		.fd = h->fd,
+		.events = (short)((events & SHMRING_EV_IN ? POLLIN : 0) |
+				  (events & SHMRING_EV_OUT ? POLLOUT : 0)),
+	};
+
+	poll(&pfd, 1, 0);
 }
 
 static int shmring_device_pollfd(struct shmring_handle *h)
@@ -197,6 +219,9 @@ const struct shmring_ops shmring_device_ops = {
 	.info = shmring_device_info,
 	.sleep = shmring_device_sleep,
 	.wake = shmring_device_wake,
+	.wakes_all = true,
+	.adopt = shmring_device_adopt,
+	.arm = shmring_device_arm,
 	.pollfd = shmring_device_pollfd,
 	.set_eventfd = shmring_device_set_eventfd,
 	.list = shmring_device_list,

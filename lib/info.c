@@ -16,6 +16,61 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info)
 	return h->ops->info(h, info);
 }
 
+/* How far the slowest live consumer of a BROADCAST ring is in all lanes; or the end. */
+static uint64_t shmring_slowest(const struct shmring_handle *h, uint64_t end)
+{
+	uint64_t least = end, sum, pos;
+	unsigned int slot, lane;
+
+	for (slot = h->geo.producers; slot < h->geo.slots; slot++) {
+		if (shmring_load(&shmring_meta(h)->slot[slot].state) != SHMRING_SLOT_LIVE)
+			continue;
+		for (sum = 0, lane = 0; lane < h->geo.producers; lane++) {
+			pos = shmring_load(&h->cursor[slot]->lane[lane].pos);
+			sum += pos == SHMRING_POS_JOINING ? 0 : pos;
+		}
+		if (sum < least)
+			least = sum;
+	}
+	return least;
+}
+
+/* What was produced, consumed and lost by all, as the pages tell. */
+void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info)
+{
+	const struct shmring_group g = {
+		.meta = shmring_meta(h),
+		.cursor = (struct shmring_cursor **)(uintptr_t)h->cursor,
+		.shared = h->shared,
+		.producers = h->geo.producers,
+		.consumers = h->geo.consumers,
+	};
+	unsigned int slot, lane;
+	__u64 gate;
+
+	for (slot = 0; slot < h->geo.slots; slot++)
+		info->lost += shmring_load(&h->cursor[slot]->lost);
+	for (lane = 0; lane < h->geo.producers; lane++) {
+		info->produced += shmring_load(&h->cursor[lane]->pos);
+		if (h->geo.topology == SHMRING_TOPO_MPSC)
+			info->consumed += shmring_load(&h->cursor[h->geo.producers]->lane[lane].pos);
+		else if (h->geo.topology == SHMRING_TOPO_QUEUE &&
+			 !shmring_queue_gate(&g, lane, &gate))
+			info->consumed += gate;
+	}
+	if (h->geo.topology == SHMRING_TOPO_SPSC)
+		info->consumed = shmring_load(&h->cursor[1]->pos);
+	else if (h->geo.topology == SHMRING_TOPO_BROADCAST)
+		info->consumed = shmring_slowest(h, info->produced);
+}
+
+uint64_t shmring_lost(const struct shmring *r)
+{
+	const struct shmring_handle *h = shmring_handle(r);
+
+	return h->mine ? shmring_load(&h->mine->lost) - h->lost : 0;
+}
+
 int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats)
 {
 	const struct shmring_handle *h = shmring_handle(r);
@@ -25,7 +80,7 @@ int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring
 	if (stats->size != sizeof(*stats) || slot >= h->geo.slots)
 		return -EINVAL;
 	s = &shmring_meta(h)->slot[slot];
-	cursor = shmring_cursor(h, slot);
+	cursor = h->cursor[slot];
 	stats->state = shmring_load(&s->state);
 	stats->role = shmring_load(&s->role);
 	stats->pid = shmring_load(&s->pid);
@@ -34,6 +89,7 @@ int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring
 	stats->stalls = shmring_load(&cursor->stalls);
 	stats->sleeps = shmring_load(&cursor->sleeps);
 	stats->kicks = shmring_load(&cursor->kicks);
+	stats->lost = shmring_load(&cursor->lost);
 	stats->resv = 0;
 	return 0;
 }

@@ -9,10 +9,13 @@
  * open.c    options, making, joining, leaving     device.c    /dev/shmring
  * map.c     the three mappings                    memfd.c     rings made of a file
  * slow.c    slow paths of the inline functions    liveness.c  locks that witness a death
- * wait.c    spinning, sleeping, arming            registry.c  names under /dev/shm
- * pace.c    how long to spin, when to hold back         numa.c      placement by mbind(2)
- * batch.c   batches                               notify.c    the thread behind pollfd
- * info.c    what a ring is and has done           scm.c       passing descriptors
+ * pair.c    endpoints of SPSC rings               orphan.c    what dead consumers had claimed
+ * lane.c    producers of the others               registry.c  names under /dev/shm
+ * merge.c   consumers of MPSC and BROADCAST       numa.c      placement by mbind(2)
+ * claim.c   consumers of QUEUE                    notify.c    the thread behind pollfd
+ * group.c   whom to wake, who came and went       scm.c       passing descriptors
+ * wait.c    spinning, sleeping, arming            batch.c     batches
+ * pace.c    how long to spin, when to hold back   info.c      what a ring is and has done
  */
 #ifndef SHMRING_LIB_INTERNAL_H
 #define SHMRING_LIB_INTERNAL_H
@@ -29,6 +32,9 @@
 /* Everything is hidden (-fvisibility=hidden) but what the public header declares. */
 #pragma GCC visibility push(default)
 #include <shmring.h>
+#include <shmring/broadcast.h>
+#include <shmring/mpsc.h>
+#include <shmring/queue.h>
 #pragma GCC visibility pop
 
 #define SHMRING_LINE		128
@@ -39,6 +45,77 @@ struct shmring_handle;
 struct shmring_notify;
 
 /**
+ * struct shmring_goal - what is waited for
+ * @events: SHMRING_EV_*
+ * @need: IN: bytes in one lane; OUT: bytes to be free, header included; 0: one record,
+ *	for OUT of the size that the last failed reservation wanted
+ * @records: IN: records in one lane; 0: not asked for
+ */
+struct shmring_goal {
+	uint32_t events;
+	uint64_t need;
+	uint64_t records;
+};
+
+/**
+ * struct shmring_in - how the consumers of a topology work
+ * @start: set the private state up from what is in the ring
+ * @peek: the next record: payload bytes, -EAGAIN, -EBADMSG
+ * @next: step over it
+ * @check: peek, and see whether the producer's position can be: -EPROTO; NULL: as @peek
+ * @rewind: go back to the first record that is not released
+ * @release: 0, or -ESTALE; @kick as __shmring_release() has it
+ * @ready: is there as much as the goal says
+ * @join: producers came or went; NULL where there is one
+ */
+struct shmring_in {
+	int (*start)(struct shmring_handle *h);
+	long (*peek)(struct shmring_handle *h, const void **payload);
+	void (*next)(struct shmring_handle *h, long len);
+	long (*check)(struct shmring_handle *h, const void **payload);
+	void (*rewind)(struct shmring_handle *h);
+	int (*release)(struct shmring_handle *h, int kick);
+	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
+	void (*join)(struct shmring_handle *h);
+};
+
+/**
+ * struct shmring_out - how the producers of a topology work
+ * @start: take over from earlier producers
+ * @refresh: look how far the consumers are, or make room for @len bytes: 0 or -EPROTO
+ * @ready: are @need bytes free
+ */
+struct shmring_out {
+	int (*start)(struct shmring_handle *h);
+	int (*refresh)(struct shmring_handle *h, size_t len);
+	bool (*ready)(const struct shmring_handle *h, uint64_t need);
+};
+
+extern const struct shmring_in shmring_pair_in;
+extern const struct shmring_in shmring_merge_in;
+extern const struct shmring_in shmring_claim_in;
+extern const struct shmring_out shmring_pair_out;
+extern const struct shmring_out shmring_mpsc_out;
+extern const struct shmring_out shmring_queue_out;
+extern const struct shmring_out shmring_broadcast_out;
+extern const struct shmring_out shmring_overwrite_out;
+
+/**
+ * struct shmring_many - what a consumer of a ring with several endpoints has besides
+ * @away: takes the place of both CURSOR pages for the inline functions: what is written
+ *	to it is nobody's, and it always wants to be woken, which leads to the slow path
+ * @merge: MPSC, BROADCAST
+ * @claims: QUEUE
+ */
+struct shmring_many {
+	struct shmring_cursor away;
+	union {
+		struct shmring_merge merge;
+		struct shmring_claims claims;
+	};
+};
+
+/**
  * struct shmring_ops - one backend
  * @backend: SHMRING_BACKEND_*
  * @create: make a ring, bind @fd, fill @geo, map everything
@@ -47,8 +124,12 @@ struct shmring_notify;
  * @leave: tell the peers and close @fd; drops mappings only where it must
  * @info: the present state
  * @sleep: arm, look once more, sleep: 0 after anything that is worth a look,
- *	-ETIMEDOUT, -EINTR; @events and @need as in &struct shmring_ioc_wait
- * @wake: wake the peer that armed itself
+ *	-ETIMEDOUT, -EINTR
+ * @wake: wake the endpoint in a slot if it armed itself
+ * @wakes_all: @wake looks after everybody
+ * @adopt: as SHMRING_IOC_ADOPT
+ * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
+ *	META are enough
  * @probe: make META say whether the peer in @slot lives
  * @pollfd: as shmring_pollfd()
  * @armed: the endpoint armed itself for @events and will not look again
@@ -66,9 +147,12 @@ struct shmring_ops {
 			 const struct shmring_opts *opts);
 	void (*leave)(struct shmring_handle *h);
 	int (*info)(const struct shmring_handle *h, struct shmring_ioc_info *info);
-	int (*sleep)(struct shmring_handle *h, uint32_t events, uint64_t need,
+	int (*sleep)(struct shmring_handle *h, const struct shmring_goal *goal,
 		     uint64_t deadline);
-	void (*wake)(struct shmring_handle *h);
+	void (*wake)(struct shmring_handle *h, unsigned int slot);
+	bool wakes_all;
+	int (*adopt)(struct shmring_handle *h, struct shmring_ioc_adopt *orphan);
+	void (*arm)(struct shmring_handle *h, uint32_t events);
 	void (*probe)(struct shmring_handle *h, unsigned int slot);
 	int (*pollfd)(struct shmring_handle *h);
 	void (*rearm)(struct shmring_handle *h);
@@ -118,8 +202,22 @@ struct shmring_pace {
  * @control_size: bytes mapped there
  * @mine: own CURSOR page, writable; NULL without a slot
  * @own_cursor: @mine is a mapping of its own
- * @data: DATA, mapped @data_maps times in a row
- * @data_maps: 2, or 1 for RAW
+ * @own_shared: @shared is a mapping of its own
+ * @shared: SHARED, writable if the role is the one that writes it
+ * @cursor: CURSOR pages by slot
+ * @data: the lanes that are mapped, each twice in a row; RAW: DATA
+ * @first_lane: the first of them
+ * @lanes: how many
+ * @peers: first slot of the other role
+ * @peers_end: the slot after the last
+ * @in: how this endpoint consumes, or NULL
+ * @out: how it produces, or NULL
+ * @group: its view of the others; NULL where there are two slots, or no records
+ * @many: consumers with a group
+ * @batch: QUEUE: how many records to claim
+ * @untold: an error that a batch came upon after its first record
+ * @lone: a producer that goes on without consumers
+ * @lost: what was lost before this endpoint came
  * @pace: how to wait
  * @notify: memfd: the thread behind pollfd, once there is one
  * @pollfd: memfd: its eventfd
@@ -135,8 +233,22 @@ struct shmring_handle {
 	size_t control_size;
 	struct shmring_cursor *mine;
 	bool own_cursor;
+	bool own_shared;
+	struct shmring_shared *shared;
+	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
 	unsigned char *data;
-	unsigned int data_maps;
+	unsigned int first_lane;
+	unsigned int lanes;
+	unsigned int peers;
+	unsigned int peers_end;
+	const struct shmring_in *in;
+	const struct shmring_out *out;
+	struct shmring_group *group;
+	struct shmring_many *many;
+	unsigned int batch;
+	long untold;
+	bool lone;
+	uint64_t lost;
 	struct shmring_pace pace;
 	struct shmring_notify *notify;
 };
@@ -151,22 +263,37 @@ static inline struct shmring_meta *shmring_meta(const struct shmring_handle *h)
 	return (struct shmring_meta *)(void *)h->control;
 }
 
-/* The CURSOR page of @slot in CONTROL. */
-static inline struct shmring_cursor *shmring_cursor(const struct shmring_handle *h,
-						    unsigned int slot)
-{
-	return (struct shmring_cursor *)(void *)(h->control + h->geo.cursor_offset +
-						 slot * h->geo.cursor_stride);
-}
-
 static inline bool shmring_is_producer(const struct shmring_handle *h)
 {
-	return h->geo.topology == SHMRING_TOPO_SPSC && h->role == SHMRING_ROLE_PRODUCER;
+	return h->geo.topology != SHMRING_TOPO_RAW && h->role == SHMRING_ROLE_PRODUCER;
 }
 
 static inline bool shmring_is_consumer(const struct shmring_handle *h)
 {
-	return h->geo.topology == SHMRING_TOPO_SPSC && h->role == SHMRING_ROLE_CONSUMER;
+	return h->geo.topology != SHMRING_TOPO_RAW && h->role == SHMRING_ROLE_CONSUMER;
+}
+
+/* Do META's words and a SHARED page belong to this topology? */
+static inline bool shmring_is_group(uint32_t topology)
+{
+	return topology != SHMRING_TOPO_SPSC && topology != SHMRING_TOPO_RAW;
+}
+
+/* How many mappings of a lane there are in a row, and how many lanes. */
+static inline unsigned int shmring_maps(const struct shmring_ioc_info *geo)
+{
+	return geo->topology == SHMRING_TOPO_RAW ? 1 : 2;
+}
+
+static inline unsigned int shmring_lanes(const struct shmring_ioc_info *geo)
+{
+	return geo->topology == SHMRING_TOPO_RAW ? 1 : geo->producers;
+}
+
+static inline const unsigned char *shmring_lane(const struct shmring_handle *h, unsigned int lane)
+{
+	return h->data + (size_t)(lane - h->first_lane) * shmring_maps(&h->geo) *
+	       (size_t)h->geo.data_size;
 }
 
 /* open.c */
@@ -178,23 +305,35 @@ bool shmring_device_usable(void);
 /* map.c */
 int shmring_map(struct shmring_handle *h, bool control_writable);
 int shmring_map_control(struct shmring_handle *h, bool writable);
-int shmring_map_data(struct shmring_handle *h);
+unsigned char *shmring_map_room(size_t size, size_t align);
+size_t shmring_data_align(const struct shmring_ioc_info *geo);
+void shmring_unmap_data(struct shmring_handle *h);
 void shmring_unmap(struct shmring_handle *h);
 int shmring_start(struct shmring_handle *h);
 
 /* wait.c */
 uint64_t shmring_now(void);
 int shmring_gone(const struct shmring_handle *h);
+int shmring_ended(const struct shmring_handle *h);
 void shmring_probe(struct shmring_handle *h);
-uint32_t shmring_events(const struct shmring_handle *h, uint32_t events, uint64_t need);
-uint64_t shmring_wake_at(const struct shmring_handle *h, uint32_t events, uint64_t need);
-void shmring_arm_begin(struct shmring_handle *h, uint64_t wake_at);
+uint32_t shmring_events(struct shmring_handle *h, const struct shmring_goal *goal);
+void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal);
 void shmring_arm_end(struct shmring_handle *h);
-bool shmring_spin_first(struct shmring_handle *h, uint32_t events, uint64_t need,
+bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goal,
 			uint64_t deadline, bool always);
-int shmring_sleep(struct shmring_handle *h, uint32_t events, uint64_t need, uint64_t deadline);
+int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline);
 bool shmring_probe_due(struct shmring_handle *h);
 int shmring_check_events(const struct shmring_handle *h, uint32_t events);
+
+/* info.c */
+void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info);
+
+/* group.c */
+void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
+void shmring_group_look(struct shmring_handle *h);
+bool shmring_lane_holds(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t n);
+void shmring_wake(struct shmring_handle *h, unsigned int slot);
+void shmring_notice(struct shmring_handle *h);
 
 /* pace.c */
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns);

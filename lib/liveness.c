@@ -80,6 +80,11 @@ int shmring_slot_lock(int fd, unsigned int slot)
 	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
 }
 
+void shmring_slot_unlock(int fd, unsigned int slot)
+{
+	shmring_lock(fd, F_OFD_SETLK, F_UNLCK, SHMRING_LOCK_SLOT + slot, 1);
+}
+
 bool shmring_slot_locked(int fd, unsigned int slot)
 {
 	uint64_t from, to;
@@ -129,6 +134,18 @@ bool shmring_held(int fd)
 			      &from, &to);
 }
 
+static void shmring_pos_repair_one(struct shmring_handle *h, __u64 *pos,
+				   const struct shmring_cursor *producer)
+{
+	uint64_t head = shmring_load(pos);
+	/* pairs with the store-release in shmring_spsc_publish(), shmring_lane_publish() */
+	uint64_t tail = shmring_load_acquire(&producer->pos);
+
+	if ((head & (SHMRING_REC_ALIGN - 1)) ||
+	    shmring_spsc_used(tail, head, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
+		shmring_store(pos, tail);
+}
+
 /*
  * A consumer that left a position which cannot be must not spoil the ring for its
  * successor: what is there counts as read. Under the guard. (A producer's successor
@@ -136,23 +153,47 @@ bool shmring_held(int fd)
  */
 void shmring_pos_repair(struct shmring_handle *h)
 {
-	uint64_t head, tail;
+	unsigned int lane;
 
 	if (!shmring_is_consumer(h))
 		return;
-	head = shmring_load(&h->mine->pos);
-	/* pairs with the store-release in shmring_spsc_publish() */
-	tail = shmring_load_acquire(&shmring_cursor(h, 0)->pos);
-	if ((head & (SHMRING_REC_ALIGN - 1)) ||
-	    shmring_spsc_used(tail, head, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
-		shmring_store(&h->mine->pos, tail);
+	if (h->geo.topology == SHMRING_TOPO_SPSC)
+		shmring_pos_repair_one(h, &h->mine->pos, h->cursor[0]);
+	for (lane = 0; h->geo.topology == SHMRING_TOPO_MPSC && lane < h->geo.producers; lane++)
+		shmring_pos_repair_one(h, &h->mine->lane[lane].pos, h->cursor[lane]);
+}
+
+/* The word of META that the endpoint in a slot is armed in and counted; or NULL. */
+__aligned_u64 *shmring_state_word(const struct shmring_handle *h, unsigned int slot)
+{
+	struct shmring_meta *meta = shmring_meta(h);
+
+	if (!shmring_is_group(h->geo.topology))
+		return NULL;
+	return slot < h->geo.producers ? &meta->tx_state : &meta->rx_state;
+}
+
+/* Somebody came or went, META says it, and now the others are to look. */
+static void shmring_state_count(struct shmring_handle *h, unsigned int slot)
+{
+	__aligned_u64 *word = shmring_state_word(h, slot);
+
+	if (!word)
+		return;
+	__atomic_fetch_and(word, ~(1ull << slot), __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(word, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
 }
 
 /* The endpoint's slot becomes live. Under the guard, with the slot's lock held. */
 void shmring_slot_begin(struct shmring_handle *h)
 {
 	struct shmring_slot *slot = &shmring_meta(h)->slot[h->slot];
+	bool joins = h->geo.topology == SHMRING_TOPO_BROADCAST && shmring_is_consumer(h);
+	unsigned int lane;
 
+	shmring_orphan_begin(h);
+	for (lane = 0; joins && lane < h->geo.producers; lane++)
+		shmring_store(&h->mine->lane[lane].pos, SHMRING_POS_JOINING);
 	shmring_store(&h->mine->closed, 0);
 	shmring_store(&h->mine->want, 0);
 	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
@@ -161,18 +202,27 @@ void shmring_slot_begin(struct shmring_handle *h)
 	shmring_store(&slot->pid, (uint32_t)getpid());
 	/* pairs with the load-acquire in shmring_gone() */
 	shmring_store_release(&slot->state, SHMRING_SLOT_LIVE);
+	shmring_state_count(h, h->slot);
+	/* pairs with the load-acquire in shmring_broadcast_gate() */
+	for (lane = 0; joins && lane < h->geo.producers; lane++)
+		shmring_store_release(&h->mine->lane[lane].pos,
+				      shmring_broadcast_join(h->cursor[lane]));
+	if (joins)
+		shmring_memfd_wake_others(h);
 }
 
 /* A slot's endpoint is gone. Under the guard. State first: GONE sends the peer there. */
 void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
 {
-	struct shmring_cursor *cursor = shmring_cursor(h, slot);
+	struct shmring_cursor *cursor = h->cursor[slot];
 	bool closed = shmring_load(&cursor->closed);
 
+	shmring_orphan_end(h, slot);
 	shmring_store_release(&shmring_meta(h)->slot[slot].state,
 			      closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);
 	/* pairs with the load-acquire in shmring_spsc_armed() */
 	shmring_store_release(&cursor->armed, SHMRING_ARMED_GONE);
+	shmring_state_count(h, slot);
 }
 
 /**
@@ -194,8 +244,12 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	if (shmring_guard(guard, false))
 		goto out_close;
 	if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE &&
-	    !shmring_slot_locked(guard, slot))
+	    !shmring_slot_locked(guard, slot)) {
 		shmring_slot_end(h, slot);
+		/* What it held or left is others' now, and they may be asleep. */
+		if (shmring_is_group(h->geo.topology))
+			shmring_memfd_wake_others(h);
+	}
 out_close:
 	if (guard >= 0)
 		close(guard);

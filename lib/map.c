@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
 /*
- * The three mappings of an endpoint: CONTROL, its own CURSOR page, and DATA twice
- * in a row so that every record is contiguous. All of them are populated here: no
- * page fault is left for the data path.
+ * The mappings of an endpoint: CONTROL, its own CURSOR page, SHARED if its role writes
+ * it, and each lane of DATA twice in a row so that every record is contiguous: a
+ * producer's own, or all of them. All are populated here: no page fault is left for the
+ * data path.
  *
  * The geometry was checked by the backend before; it is read from the handle's
  * private copy and never from META.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "internal.h"
@@ -21,64 +23,101 @@ int shmring_map_control(struct shmring_handle *h, bool writable)
 {
 	void *p = mmap(NULL, h->geo.control_size, PROT_READ | (writable ? PROT_WRITE : 0),
 		       MAP_SHARED | MAP_POPULATE, h->fd, 0);
+	unsigned int slot;
 
 	if (p == MAP_FAILED)
 		return -errno;
 	h->control = p;
 	h->control_size = h->geo.control_size;
+	for (slot = 0; slot < h->geo.slots; slot++)
+		h->cursor[slot] = (void *)(h->control + h->geo.cursor_offset +
+					   slot * h->geo.cursor_stride);
+	if (h->geo.shared_offset)
+		h->shared = (void *)(h->control + h->geo.shared_offset);
 	return 0;
 }
 
-static int shmring_map_cursor(struct shmring_handle *h, bool in_control)
+/* A page of CONTROL that this endpoint writes. */
+static void *shmring_map_page(struct shmring_handle *h, uint64_t offset)
 {
+	return mmap(NULL, h->geo.cursor_stride, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_POPULATE, h->fd, (off_t)offset);
+}
+
+static int shmring_map_own(struct shmring_handle *h, bool in_control)
+{
+	uint32_t writers = h->geo.topology == SHMRING_TOPO_QUEUE ? SHMRING_ROLE_CONSUMER :
+								   SHMRING_ROLE_PRODUCER;
 	void *p;
 
 	if (h->slot == SHMRING_NO_SLOT)
 		return 0;
 	if (in_control) {
-		h->mine = shmring_cursor(h, h->slot);
+		h->mine = h->cursor[h->slot];
 		return 0;
 	}
-	p = mmap(NULL, h->geo.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		 h->fd, (off_t)(h->geo.cursor_offset + h->slot * h->geo.cursor_stride));
+	p = shmring_map_page(h, h->geo.cursor_offset + h->slot * h->geo.cursor_stride);
 	if (p == MAP_FAILED)
 		return -errno;
 	h->mine = p;
 	h->own_cursor = true;
+	if (!h->geo.shared_offset || h->role != writers)
+		return 0;
+	p = shmring_map_page(h, h->geo.shared_offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	h->shared = p;
+	h->own_shared = true;
 	return 0;
 }
 
-/*
- * Reserve addresses first, so that both halves are neighbours whatever else the
- * process maps meanwhile, at a boundary that lets 2 MiB pages be mapped as such.
- */
-int shmring_map_data(struct shmring_handle *h)
+/* Addresses for a mapping of @size bytes at a multiple of @align; NULL: errno tells. */
+unsigned char *shmring_map_room(size_t size, size_t align)
 {
-	size_t size = h->geo.data_size;
-	size_t align = size >= SHMRING_HUGE_SIZE ? SHMRING_HUGE_SIZE : h->geo.cursor_stride;
-	unsigned int maps = h->geo.topology == SHMRING_TOPO_RAW ? 1 : 2;
-	int prot = PROT_READ | (h->role & SHMRING_ROLE_PRODUCER ? PROT_WRITE : 0);
-	size_t span, head, tail;
+	size_t span = size + align, head, tail;
 	unsigned char *base;
-	unsigned int k;
-	int err;
 
-	if (size > (SIZE_MAX / 2 - align))
-		return -ENOMEM;
-	span = maps * size + align;
 	base = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
-		return -errno;
+		return NULL;
 	head = -(uintptr_t)base & (align - 1);
-	tail = span - head - maps * size;
+	tail = span - head - size;
 	if (head)
 		munmap(base, head);
 	if (tail)
 		munmap(base + span - tail, tail);
-	base += head;
-	for (k = 0; k < maps; k++) {
-		void *p = mmap(base + k * size, size, prot, MAP_SHARED | MAP_FIXED,
-			       h->fd, (off_t)h->geo.data_offset);
+	return base + head;
+}
+
+/* Where lanes are to begin, so that 2 MiB pages can be mapped as such. */
+size_t shmring_data_align(const struct shmring_ioc_info *geo)
+{
+	return geo->data_size >= SHMRING_HUGE_SIZE ? SHMRING_HUGE_SIZE : geo->cursor_stride;
+}
+
+/*
+ * Reserve addresses first, so that both halves of a lane are neighbours whatever else
+ * the process maps meanwhile.
+ */
+static int shmring_map_data(struct shmring_handle *h)
+{
+	bool producer = shmring_is_producer(h);
+	size_t size = h->geo.data_size, align = shmring_data_align(&h->geo);
+	unsigned int maps = shmring_maps(&h->geo), k;
+	int prot = PROT_READ | (h->role & SHMRING_ROLE_PRODUCER ? PROT_WRITE : 0), err;
+	unsigned char *base;
+
+	h->first_lane = producer ? h->slot : 0;
+	h->lanes = producer ? 1 : shmring_lanes(&h->geo);
+	if (size > (SIZE_MAX - align) / (maps * h->lanes))
+		return -ENOMEM;
+	base = shmring_map_room(maps * h->lanes * size, align);
+	if (!base)
+		return -errno;
+	for (k = 0; k < maps * h->lanes; k++) {
+		uint64_t lane = h->first_lane + k / maps;
+		void *p = mmap(base + k * size, size, prot, MAP_SHARED | MAP_FIXED, h->fd,
+			       (off_t)(h->geo.data_offset + lane * size));
 
 		if (p == MAP_FAILED)
 			goto err_unmap;
@@ -88,19 +127,23 @@ int shmring_map_data(struct shmring_handle *h)
 			madvise(p, size, MADV_HUGEPAGE);
 	}
 	h->data = base;
-	h->data_maps = maps;
 	return 0;
 
 err_unmap:
 	err = -errno;
-	munmap(base, maps * size);
+	munmap(base, maps * h->lanes * size);
 	return err;
+}
+
+static size_t shmring_data_span(const struct shmring_handle *h)
+{
+	return shmring_maps(&h->geo) * h->lanes * (size_t)h->geo.data_size;
 }
 
 /* Populate DATA: with an error code where the kernel can give one (since 5.14). */
 static int shmring_populate(struct shmring_handle *h)
 {
-	size_t size = h->data_maps * h->geo.data_size;
+	size_t size = shmring_data_span(h);
 	bool writer = h->role & SHMRING_ROLE_PRODUCER;
 	volatile unsigned char *p = h->data;
 	size_t at;
@@ -126,7 +169,7 @@ int shmring_map(struct shmring_handle *h, bool control_writable)
 	if (!h->control)
 		err = shmring_map_control(h, control_writable);
 	if (!err)
-		err = shmring_map_cursor(h, control_writable);
+		err = shmring_map_own(h, control_writable);
 	if (!err && !h->data)
 		err = shmring_map_data(h);
 	if (!err)
@@ -134,18 +177,45 @@ int shmring_map(struct shmring_handle *h, bool control_writable)
 	return err;
 }
 
-void shmring_unmap(struct shmring_handle *h)
+/* DATA alone: the endpoint ends when its last mapping is gone. */
+void shmring_unmap_data(struct shmring_handle *h)
 {
 	if (h->data)
-		munmap(h->data, h->data_maps * h->geo.data_size);
+		munmap(h->data, shmring_data_span(h));
+	h->data = NULL;
+}
+
+void shmring_unmap(struct shmring_handle *h)
+{
+	shmring_unmap_data(h);
 	if (h->own_cursor)
 		munmap(h->mine, h->geo.cursor_stride);
+	if (h->own_shared)
+		munmap(h->shared, h->geo.cursor_stride);
 	if (h->control)
 		munmap(h->control, h->control_size);
-	h->data = NULL;
 	h->own_cursor = false;
+	h->own_shared = false;
 	h->mine = NULL;
+	h->shared = NULL;
 	h->control = NULL;
+	free(h->many);
+	h->many = NULL;
+}
+
+static const struct shmring_out *shmring_choose_out(const struct shmring_ioc_info *geo)
+{
+	switch (geo->topology) {
+	case SHMRING_TOPO_MPSC:
+		return &shmring_mpsc_out;
+	case SHMRING_TOPO_QUEUE:
+		return &shmring_queue_out;
+	case SHMRING_TOPO_BROADCAST:
+		return geo->full_policy == SHMRING_FULL_OVERWRITE ? &shmring_overwrite_out :
+								    &shmring_broadcast_out;
+	default:
+		return &shmring_pair_out;
+	}
 }
 
 static int shmring_start_producer(struct shmring_handle *h)
@@ -153,58 +223,59 @@ static int shmring_start_producer(struct shmring_handle *h)
 	struct shmring_spsc_tx *tx = &h->core.tx;
 	int err;
 
+	h->out = shmring_choose_out(&h->geo);
+	h->lone = h->geo.topology == SHMRING_TOPO_BROADCAST;
 	tx->data = h->data;
 	tx->mask = h->geo.data_size - 1;
 	tx->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
 	tx->mine = h->mine;
-	tx->peer = shmring_cursor(h, 1);
-	err = shmring_spsc_recover(tx);
-	if (err < 0)
-		return err;
+	err = h->out->start(h);
 	if (err)
-		h->ops->wake(h);
+		return err;
 	/* The first reservation goes the slow way, which knows if the peer has left. */
-	tx->limit = tx->tail;
+	if (!h->lone)
+		tx->limit = tx->tail;
 	h->core.max_record = h->geo.max_record;
 	return 0;
 }
 
 static int shmring_start_consumer(struct shmring_handle *h)
 {
-	struct shmring_spsc_rx *rx = &h->core.rx;
-	/* pairs with the store-release in shmring_spsc_publish() */
-	uint64_t end = shmring_load_acquire(&shmring_cursor(h, 0)->pos);
-	uint64_t pos = shmring_load(&h->mine->pos);
-
-	if ((pos & (SHMRING_REC_ALIGN - 1)) ||
-	    shmring_spsc_used(end, pos, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
-		return -EPROTO;
-	rx->data = h->data;
-	rx->mask = h->geo.data_size - 1;
-	rx->done = pos;
-	rx->head = pos;
-	rx->records = shmring_load(&h->mine->records);
-	rx->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
-	rx->mine = h->mine;
-	rx->peer = shmring_cursor(h, 0);
-	h->pace.mark = rx->done;
-	return 0;
+	if (!shmring_is_group(h->geo.topology)) {
+		h->in = &shmring_pair_in;
+		return h->in->start(h);
+	}
+	h->many = calloc(1, sizeof(*h->many));
+	if (!h->many)
+		return -ENOMEM;
+	h->many->away.armed = SHMRING_ARMED_YES;
+	h->core.rx.mine = &h->many->away;
+	h->core.rx.peer = &h->many->away;
+	h->in = h->geo.topology == SHMRING_TOPO_QUEUE ? &shmring_claim_in : &shmring_merge_in;
+	return h->in->start(h);
 }
 
 /**
  * shmring_start() - set the private state of the role up from what is in the ring
  * @h: handle, mapped
  *
- * A role that the handle does not have gets a state that sends every inline
- * function to its slow path.
+ * A role that the handle does not have, and a consumer that needs more than one look,
+ * gets a state that sends every inline function to its slow path.
  */
 int shmring_start(struct shmring_handle *h)
 {
 	h->core.rx.data = (const unsigned char *)&shmring_nothing;
 	h->core.rx.mask = sizeof(shmring_nothing) - 1;
-	if (shmring_is_producer(h))
+	h->peers_end = h->geo.slots;
+	if (h->mine)
+		h->lost = shmring_load(&h->mine->lost);
+	if (shmring_is_producer(h)) {
+		h->peers = h->geo.producers;
 		return shmring_start_producer(h);
-	if (shmring_is_consumer(h))
+	}
+	if (shmring_is_consumer(h)) {
+		h->peers_end = h->geo.producers;
 		return shmring_start_consumer(h);
+	}
 	return 0;
 }

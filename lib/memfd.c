@@ -26,6 +26,7 @@
 #endif
 
 #define SHMRING_SLOTS_DEFAULT	16
+#define SHMRING_SIDE_DEFAULT	8
 /* How long to sleep before asking the locks; the wake-up tests build without. */
 #ifndef SHMRING_SLICE_LAST_NS
 #define SHMRING_SLICE_FIRST_NS	10000000ull
@@ -41,6 +42,69 @@ static struct shmring_memfd_note *shmring_note(const struct shmring_handle *h)
 
 /* ---- making ------------------------------------------------------------------ */
 
+/* Producers and consumers of a topology; 0 where the caller leaves it to us. */
+static unsigned int shmring_producers(const struct shmring_opts *opts)
+{
+	if (opts->topology == SHMRING_TOPO_RAW)
+		return 0;
+	if (opts->producers)
+		return opts->producers;
+	return opts->topology == SHMRING_TOPO_SPSC ? 1 : SHMRING_SIDE_DEFAULT;
+}
+
+static unsigned int shmring_consumers(const struct shmring_opts *opts)
+{
+	if (opts->topology == SHMRING_TOPO_RAW)
+		return 0;
+	if (opts->consumers)
+		return opts->consumers;
+	return opts->topology == SHMRING_TOPO_SPSC || opts->topology == SHMRING_TOPO_MPSC ?
+	       1 : SHMRING_SIDE_DEFAULT;
+}
+
+static int shmring_topology_check(const struct shmring_opts *opts)
+{
+	uint64_t producers = shmring_producers(opts), consumers = shmring_consumers(opts);
+
+	switch (opts->topology) {
+	case SHMRING_TOPO_RAW:
+		if (opts->slots > SHMRING_SLOTS_MAX || opts->producers || opts->consumers)
+			return -EINVAL;
+		return 0;
+	case SHMRING_TOPO_SPSC:
+		if (producers != 1 || consumers != 1)
+			return -EINVAL;
+		break;
+	case SHMRING_TOPO_MPSC:
+		if (consumers != 1)
+			return -EINVAL;
+		break;
+	case SHMRING_TOPO_QUEUE:
+	case SHMRING_TOPO_BROADCAST:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (producers + consumers > SHMRING_SLOTS_MAX ||
+	    (opts->slots && opts->slots != producers + consumers))
+		return -EINVAL;
+	return 0;
+}
+
+static int shmring_policy_check(uint32_t topology, uint32_t policy)
+{
+	switch (policy) {
+	case SHMRING_FULL_WAIT:
+		return 0;
+	case SHMRING_FULL_DROP_NEWEST:
+		return topology == SHMRING_TOPO_RAW ? -EOPNOTSUPP : 0;
+	case SHMRING_FULL_OVERWRITE:
+		return topology == SHMRING_TOPO_BROADCAST ? 0 : -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int shmring_create_check(const char *name, uint32_t role,
 				const struct shmring_opts *opts)
 {
@@ -50,31 +114,11 @@ static int shmring_create_check(const char *name, uint32_t role,
 	if ((opts->flags & ~known) || (opts->mode & ~0777u) ||
 	    ((opts->flags & SHMRING_CREATE_HUGE) && (opts->flags & SHMRING_CREATE_SMALL)))
 		return -EINVAL;
-	switch (opts->topology) {
-	case SHMRING_TOPO_SPSC:
-		if (opts->slots != 0 && opts->slots != 2)
-			return -EINVAL;
-		break;
-	case SHMRING_TOPO_RAW:
-		if (opts->slots > SHMRING_SLOTS_MAX)
-			return -EINVAL;
-		break;
-	case SHMRING_TOPO_MPSC:
-	case SHMRING_TOPO_QUEUE:
-	case SHMRING_TOPO_BROADCAST:
-		return -EOPNOTSUPP;
-	default:
-		return -EINVAL;
-	}
-	switch (opts->full_policy) {
-	case SHMRING_FULL_WAIT:
-		break;
-	case SHMRING_FULL_DROP_NEWEST:
-	case SHMRING_FULL_OVERWRITE:
-		return -EOPNOTSUPP;
-	default:
-		return -EINVAL;
-	}
+	err = shmring_topology_check(opts);
+	if (!err)
+		err = shmring_policy_check(opts->topology, opts->full_policy);
+	if (err)
+		return err;
 	if (opts->data_size > SHMRING_DATA_MAX ||
 	    ((opts->flags & SHMRING_CREATE_HUGE) && opts->data_size <= SHMRING_HUGE_BYTES / 2))
 		return -ERANGE;
@@ -88,6 +132,14 @@ static int shmring_create_check(const char *name, uint32_t role,
 	return err;
 }
 
+static uint64_t shmring_max_record(const struct shmring_ioc_info *geo)
+{
+	if (geo->topology == SHMRING_TOPO_RAW)
+		return 0;
+	return geo->full_policy == SHMRING_FULL_OVERWRITE ?
+	       shmring_overwrite_max(geo->data_size) : shmring_record_max(geo->data_size);
+}
+
 /* Where everything goes in the file. DATA starts where a huge page may. */
 static void shmring_layout(struct shmring_ioc_info *geo, const struct shmring_opts *opts)
 {
@@ -96,18 +148,21 @@ static void shmring_layout(struct shmring_ioc_info *geo, const struct shmring_op
 	geo->flags = opts->flags;
 	geo->topology = opts->topology;
 	geo->full_policy = opts->full_policy;
-	geo->slots = opts->topology == SHMRING_TOPO_SPSC ? 2 :
-		     opts->slots ? opts->slots : SHMRING_SLOTS_DEFAULT;
+	geo->producers = shmring_producers(opts);
+	geo->consumers = shmring_consumers(opts);
+	geo->slots = geo->producers + geo->consumers;
+	if (!geo->slots)
+		geo->slots = opts->slots ? opts->slots : SHMRING_SLOTS_DEFAULT;
 	geo->cursor_offset = page;
 	geo->cursor_stride = page;
-	geo->control_size = page * (1 + geo->slots);
+	geo->shared_offset = shmring_is_group(geo->topology) ? page * (1 + geo->slots) : 0;
+	geo->control_size = page * (1 + geo->slots) + (geo->shared_offset ? page : 0);
 	for (geo->data_size = page; geo->data_size < opts->data_size;)
 		geo->data_size *= 2;
 	if (geo->data_size >= SHMRING_HUGE_BYTES && !(geo->flags & SHMRING_CREATE_SMALL))
 		align = SHMRING_HUGE_BYTES;
 	geo->data_offset = (geo->control_size + align - 1) & ~(align - 1);
-	if (geo->topology == SHMRING_TOPO_SPSC)
-		geo->max_record = shmring_record_max(geo->data_size);
+	geo->max_record = shmring_max_record(geo);
 }
 
 /* A file that nobody else can find yet. */
@@ -142,6 +197,32 @@ static int shmring_file_alloc(int fd, uint64_t start, uint64_t len)
 	return fallocate(fd, 0, (off_t)start, (off_t)len) ? -errno : 0;
 }
 
+static uint64_t shmring_data_bytes(const struct shmring_ioc_info *geo)
+{
+	return geo->data_size * shmring_lanes(geo);
+}
+
+/* All of DATA in a row, to give it its pages. */
+static unsigned char *shmring_data_map_once(struct shmring_handle *h, size_t size, bool huge)
+{
+	unsigned char *at = shmring_map_room(size, shmring_data_align(&h->geo));
+	void *p;
+
+	if (!at)
+		return NULL;
+	p = mmap(at, size, PROT_READ, MAP_SHARED | MAP_FIXED, h->fd, (off_t)h->geo.data_offset);
+	if (p == MAP_FAILED) {
+		int err = errno;
+
+		munmap(at, size);
+		errno = err;
+		return NULL;
+	}
+	if (huge)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
 /*
  * DATA: policy first, then pages. Faults can give 2 MiB pages where the system allows
  * them for who asks; what they leave, or cannot get, fallocate(2) tells as an error
@@ -149,37 +230,43 @@ static int shmring_file_alloc(int fd, uint64_t start, uint64_t len)
  */
 static int shmring_data_make(struct shmring_handle *h, const struct shmring_opts *opts)
 {
-	uint64_t size = h->geo.data_size;
-	bool huge = size >= SHMRING_HUGE_BYTES && !(opts->flags & SHMRING_CREATE_SMALL);
+	uint64_t size = shmring_data_bytes(&h->geo);
+	bool huge = h->geo.data_size >= SHMRING_HUGE_BYTES &&
+		    !(opts->flags & SHMRING_CREATE_SMALL);
+	unsigned char *data;
 	int err;
 
 	err = shmring_place_room(opts->placement, opts->node, size);
-	if (!err)
-		err = shmring_map_data(h);
-	if (!err)
-		err = shmring_place(h->data, size, opts->placement, opts->node);
 	if (err)
 		return err;
+	data = shmring_data_map_once(h, size, huge);
+	if (!data)
+		return -errno;
+	err = shmring_place(data, size, opts->placement, opts->node);
+	if (err)
+		goto out_unmap;
 	if (huge)
-		madvise(h->data, size, MADV_POPULATE_READ);
+		madvise(data, size, MADV_POPULATE_READ);
 	err = shmring_file_alloc(h->fd, h->geo.data_offset, size);
 	if (err)
-		return err;
+		goto out_unmap;
 	if (opts->placement == SHMRING_PLACE_STRICT &&
-	    shmring_place(h->data, size, opts->placement, opts->node))
-		return -ENOMEM;
-	if (!huge)
-		return 0;
-	madvise(h->data, size, MADV_POPULATE_READ);
-	if (shmring_page_size_of(h->data, size) == SHMRING_HUGE_BYTES)
-		return 0;
+	    shmring_place(data, size, opts->placement, opts->node))
+		err = -ENOMEM;
+	if (err || !huge)
+		goto out_unmap;
+	madvise(data, size, MADV_POPULATE_READ);
+	if (shmring_page_size_of(data, size) == SHMRING_HUGE_BYTES)
+		goto out_unmap;
 	/* Interleaved pages would end up together. */
 	if (opts->placement != SHMRING_PLACE_INTERLEAVE)
-		madvise(h->data, size, MADV_COLLAPSE);
+		madvise(data, size, MADV_COLLAPSE);
 	if ((opts->flags & SHMRING_CREATE_HUGE) &&
-	    shmring_page_size_of(h->data, size) != SHMRING_HUGE_BYTES)
-		return -ENOMEM;
-	return 0;
+	    shmring_page_size_of(data, size) != SHMRING_HUGE_BYTES)
+		err = -ENOMEM;
+out_unmap:
+	munmap(data, size);
+	return err;
 }
 
 static void shmring_meta_fill(struct shmring_handle *h, const char *name,
@@ -198,6 +285,9 @@ static void shmring_meta_fill(struct shmring_handle *h, const char *name,
 	meta->topology = h->geo.topology;
 	meta->full_policy = h->geo.full_policy;
 	meta->slots = h->geo.slots;
+	meta->producers = h->geo.producers;
+	meta->consumers = h->geo.consumers;
+	meta->shared_offset = h->geo.shared_offset;
 	note->mode = opts->mode;
 	note->placement = opts->placement;
 	memcpy(note->name, name, strlen(name));
@@ -213,14 +303,22 @@ static int shmring_take(struct shmring_handle *h, uint32_t role)
 	h->role = role;
 	if (role == SHMRING_ROLE_OBSERVER)
 		return shmring_observer_lock(h->fd);
-	if (h->geo.topology == SHMRING_TOPO_SPSC) {
-		first = role == SHMRING_ROLE_CONSUMER;
-		end = first + 1;
-	}
+	if (h->geo.topology != SHMRING_TOPO_RAW && role == SHMRING_ROLE_CONSUMER)
+		first = h->geo.producers;
+	else if (h->geo.topology != SHMRING_TOPO_RAW)
+		end = h->geo.producers;
 	for (slot = first; err == -EBUSY && slot < end; slot++) {
 		err = shmring_slot_lock(h->fd, slot);
-		if (!err)
+		if (err)
+			continue;
+		if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE)
+			shmring_slot_end(h, slot);	/* it died and nobody saw it */
+		if (shmring_orphan_free(h, slot)) {
 			h->slot = slot;
+			break;
+		}
+		shmring_slot_unlock(h->fd, slot);
+		err = -EBUSY;
 	}
 	return err;
 }
@@ -236,10 +334,15 @@ static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *op
 				    opts->cursor_node);
 	if (err)
 		return err;
+	if (!h->mine)
+		return shmring_start(h);
 	shmring_pos_repair(h);
+	shmring_slot_begin(h);
 	err = shmring_start(h);
-	if (!err && h->mine)
-		shmring_slot_begin(h);
+	if (err) {
+		shmring_store(&h->mine->closed, 1);
+		shmring_slot_end(h, h->slot);
+	}
 	return err;
 }
 
@@ -259,7 +362,7 @@ static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint
 	h->fd = shmring_file_make(name, opts->mode);
 	if (h->fd < 0)
 		return h->fd;
-	if (ftruncate(h->fd, (off_t)(h->geo.data_offset + h->geo.data_size)))
+	if (ftruncate(h->fd, (off_t)(h->geo.data_offset + shmring_data_bytes(&h->geo))))
 		return -errno;
 	err = shmring_file_alloc(h->fd, 0, h->geo.control_size);
 	if (!err)
@@ -284,21 +387,37 @@ static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint
 /* ---- joining ----------------------------------------------------------------- */
 
 /* Believe nothing that the file says before it fits the file. */
-static int shmring_geo_check(const struct shmring_ioc_info *geo, uint64_t bytes)
+static int shmring_geo_check(struct shmring_ioc_info *geo, uint64_t bytes)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), control;
 
-	if (geo->cursor_offset != page || geo->cursor_stride != page ||
-	    geo->slots < 1 || geo->slots > SHMRING_SLOTS_MAX ||
-	    geo->data_size < page || geo->data_size > SHMRING_DATA_MAX ||
-	    (geo->data_size & (geo->data_size - 1)) ||
-	    (geo->data_offset & (page - 1)) || geo->data_offset < page * (1 + geo->slots) ||
-	    geo->data_offset > bytes || bytes - geo->data_offset != geo->data_size)
-		return -EPROTO;
-	if (geo->topology != SHMRING_TOPO_RAW && geo->topology != SHMRING_TOPO_SPSC)
+	if (geo->topology < SHMRING_TOPO_SPSC || geo->topology > SHMRING_TOPO_RAW)
 		return -EOPNOTSUPP;
-	if (geo->topology == SHMRING_TOPO_SPSC && geo->slots != 2)
+	if (geo->cursor_offset != page || geo->cursor_stride != page ||
+	    geo->slots < 1 || geo->slots > SHMRING_SLOTS_MAX)
 		return -EPROTO;
+	if (geo->topology == SHMRING_TOPO_RAW) {
+		if (geo->producers || geo->consumers)
+			return -EPROTO;
+	} else if (!geo->producers || !geo->consumers ||
+		   geo->producers > geo->slots || geo->slots - geo->producers != geo->consumers) {
+		return -EPROTO;
+	}
+	if ((geo->topology == SHMRING_TOPO_SPSC && geo->slots != 2) ||
+	    (geo->topology == SHMRING_TOPO_MPSC && geo->consumers != 1) ||
+	    shmring_policy_check(geo->topology, geo->full_policy))
+		return -EPROTO;
+	control = page * (1 + geo->slots);
+	if (geo->shared_offset != (shmring_is_group(geo->topology) ? control : 0))
+		return -EPROTO;
+	if (geo->shared_offset)
+		control += page;
+	if (geo->data_size < page || geo->data_size > SHMRING_DATA_MAX ||
+	    (geo->data_size & (geo->data_size - 1)) ||
+	    (geo->data_offset & (page - 1)) || geo->data_offset < control ||
+	    geo->data_offset > bytes || bytes - geo->data_offset != shmring_data_bytes(geo))
+		return -EPROTO;
+	geo->control_size = control;
 	return 0;
 }
 
@@ -332,6 +451,9 @@ int shmring_memfd_check(int fd, struct shmring_ioc_info *geo)
 	geo->topology = meta.topology;
 	geo->full_policy = meta.full_policy;
 	geo->slots = meta.slots;
+	geo->producers = meta.producers;
+	geo->consumers = meta.consumers;
+	geo->shared_offset = meta.shared_offset;
 	geo->cursor_offset = meta.cursor_offset;
 	geo->cursor_stride = meta.cursor_stride;
 	geo->data_offset = meta.data_offset;
@@ -339,12 +461,10 @@ int shmring_memfd_check(int fd, struct shmring_ioc_info *geo)
 	err = shmring_geo_check(geo, (uint64_t)st.st_size);
 	if (err)
 		return err;
-	geo->control_size = geo->cursor_stride * (1 + geo->slots);
 	/* Holes would be SIGBUS on a full file system. */
-	if ((uint64_t)st.st_blocks * 512 < geo->control_size + geo->data_size)
+	if ((uint64_t)st.st_blocks * 512 < geo->control_size + shmring_data_bytes(geo))
 		return -EPROTO;
-	geo->max_record = geo->topology == SHMRING_TOPO_SPSC ?
-			  shmring_record_max(geo->data_size) : 0;
+	geo->max_record = shmring_max_record(geo);
 	geo->placement = note.placement;
 	geo->mode = note.mode;
 	geo->uid = st.st_uid;
@@ -365,12 +485,9 @@ static int shmring_join(struct shmring_handle *h, uint32_t role, const struct sh
 	if (!err)
 		err = shmring_check_role(h->geo.topology, role);
 	if (!err)
-		err = shmring_take(h, role);
-	if (!err)
 		err = shmring_map_control(h, writable);
-	if (!err && h->slot != SHMRING_NO_SLOT &&
-	    shmring_load(&shmring_meta(h)->slot[h->slot].state) == SHMRING_SLOT_LIVE)
-		shmring_slot_end(h, h->slot);	/* it died and nobody saw it */
+	if (!err)
+		err = shmring_take(h, role);
 	if (!err)
 		err = shmring_enter(h, opts, writable);
 	if (!err)
@@ -429,29 +546,28 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 
 /* ---- leaving ----------------------------------------------------------------- */
 
-void shmring_memfd_wake_slot(struct shmring_handle *h, unsigned int slot)
+void shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
 {
-	struct shmring_cursor *cursor = shmring_cursor(h, slot);
+	__aligned_u64 *word = shmring_state_word(h, slot);
+	struct shmring_cursor *cursor = h->cursor[slot];
 	__u32 armed = SHMRING_ARMED_YES;
 
+	/* The bit first: who arms again in between is armed with it. */
+	if (word)
+		__atomic_fetch_and(word, ~(1ull << slot), __ATOMIC_SEQ_CST);
 	/* pairs with the futex's own look at armed: cleared first, woken after it */
 	if (__atomic_compare_exchange_n(&cursor->armed, &armed, SHMRING_ARMED_NO, false,
 					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		shmring_futex_wake(&cursor->armed);
 }
 
-static void shmring_wake_others(struct shmring_handle *h)
+void shmring_memfd_wake_others(struct shmring_handle *h)
 {
 	unsigned int slot;
 
 	for (slot = 0; slot < h->geo.slots; slot++)
 		if (slot != h->slot)
-			shmring_memfd_wake_slot(h, slot);
-}
-
-void shmring_memfd_wake(struct shmring_handle *h)
-{
-	shmring_memfd_wake_slot(h, !h->slot);
+			shmring_memfd_wake(h, slot);
 }
 
 /*
@@ -472,14 +588,13 @@ static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 	if (mmap(h->control, h->control_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 guard, 0) == MAP_FAILED)
 		return -errno;
-	munmap(h->data, h->data_maps * h->geo.data_size);
-	h->data = NULL;
+	shmring_unmap_data(h);
 	close(h->fd);
 	if (!observer && shmring_slot_locked(guard, h->slot)) {
 		shmring_store_release(&h->mine->closed, 0);
 	} else if (!observer) {
 		shmring_slot_end(h, h->slot);
-		shmring_wake_others(h);
+		shmring_memfd_wake_others(h);
 	}
 	if (!shmring_held(guard))
 		shmring_name_unlink(guard, (const char *)h->geo.name);
@@ -523,10 +638,7 @@ static int shmring_memfd_info(const struct shmring_handle *h, struct shmring_ioc
 		info->data_node = shmring_node_of_range(h->data, h->geo.data_size,
 							info->data_page_size);
 	}
-	if (h->geo.topology == SHMRING_TOPO_SPSC) {
-		info->produced = shmring_load(&shmring_cursor(h, 0)->pos);
-		info->consumed = shmring_load(&shmring_cursor(h, 1)->pos);
-	}
+	shmring_totals(h, info);
 	return 0;
 }
 
@@ -534,7 +646,7 @@ static int shmring_memfd_info(const struct shmring_handle *h, struct shmring_ioc
  * Sleep on the own armed word; whoever publishes clears it and wakes. In slices, after
  * each of which the locks are asked whether anybody is left to do so.
  */
-static int shmring_memfd_sleep(struct shmring_handle *h, uint32_t events, uint64_t need,
+static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
 			       uint64_t deadline)
 {
 	uint64_t slice = SHMRING_SLICE_FIRST_NS, until;
@@ -544,8 +656,8 @@ static int shmring_memfd_sleep(struct shmring_handle *h, uint32_t events, uint64
 	int err = 0;
 
 	if (h->mine)
-		shmring_arm_begin(h, shmring_wake_at(h, events, need));
-	while (!shmring_events(h, events, need) && !shmring_gone(h)) {
+		shmring_arm_begin(h, goal);
+	while (!shmring_events(h, goal) && !shmring_ended(h)) {
 		until = shmring_now() + slice;
 		if (until > deadline)
 			until = deadline;
@@ -573,6 +685,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.info = shmring_memfd_info,
 	.sleep = shmring_memfd_sleep,
 	.wake = shmring_memfd_wake,
+	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
 	.pollfd = shmring_notify_pollfd,
 	.rearm = shmring_notify_rearm,

@@ -45,22 +45,30 @@ struct shmring_memfd_note {
 
 /* memfd.c */
 int shmring_memfd_check(int fd, struct shmring_ioc_info *geo);
-void shmring_memfd_wake(struct shmring_handle *h);
-void shmring_memfd_wake_slot(struct shmring_handle *h, unsigned int slot);
+void shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
+void shmring_memfd_wake_others(struct shmring_handle *h);
 
 /* liveness.c */
 int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
 void shmring_unguard(int fd);
 int shmring_slot_lock(int fd, unsigned int slot);
+void shmring_slot_unlock(int fd, unsigned int slot);
 bool shmring_slot_locked(int fd, unsigned int slot);
 int shmring_observer_lock(int fd);
 unsigned int shmring_observers(int fd);
 bool shmring_held(int fd);
+__aligned_u64 *shmring_state_word(const struct shmring_handle *h, unsigned int slot);
 void shmring_pos_repair(struct shmring_handle *h);
 void shmring_slot_begin(struct shmring_handle *h);
 void shmring_slot_end(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot);
+
+/* orphan.c */
+bool shmring_orphan_free(const struct shmring_handle *h, unsigned int slot);
+void shmring_orphan_begin(struct shmring_handle *h);
+void shmring_orphan_end(struct shmring_handle *h, unsigned int slot);
+int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg);
 
 /* registry.c */
 int shmring_name_check(const char *name);

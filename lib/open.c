@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #define SHMRING_DATA_DEFAULT	(1u << 20)
+#define SHMRING_LANE_DEFAULT	(1u << 17)
 #define SHMRING_MODE_DEFAULT	0600
 /* A struct of this size or more is some future version's, not a mistake's. */
 #define SHMRING_OPTS_LIMIT	4096
@@ -35,10 +36,11 @@ static int shmring_opts_copy(const struct shmring_opts *user, struct shmring_opt
 		*opts = *user;
 	}
 	opts->size = sizeof(*opts);
-	if (!opts->data_size)
-		opts->data_size = SHMRING_DATA_DEFAULT;
 	if (!opts->topology)
 		opts->topology = SHMRING_TOPO_SPSC;
+	if (!opts->data_size)
+		opts->data_size = shmring_is_group(opts->topology) ? SHMRING_LANE_DEFAULT :
+								     SHMRING_DATA_DEFAULT;
 	if (!opts->mode)
 		opts->mode = SHMRING_MODE_DEFAULT;
 	/* The node means something for two placements only; zero is the default. */
@@ -209,7 +211,7 @@ void shmring_close(struct shmring *r)
 
 	if (!h)
 		return;
-	if (shmring_is_producer(h))
+	if (h->out)
 		shmring_flush(r);
 	h->ops->leave(h);
 	shmring_unmap(h);

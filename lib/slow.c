@@ -49,28 +49,26 @@ static uint64_t shmring_let_ahead(const struct shmring_cursor *peer, uint64_t fr
 	return ahead;
 }
 
-static void shmring_wake(struct shmring_handle *h)
-{
-	shmring_store(&h->mine->kicks, shmring_load(&h->mine->kicks) + 1);
-	h->ops->wake(h);
-}
-
 /* ---- producer -------------------------------------------------------------- */
 
 int __shmring_commit(struct shmring *r, int kick)
 {
-	if (kick > 0)
-		shmring_wake(shmring_handle(r));
+	struct shmring_handle *h = shmring_handle(r);
+
+	if (h->group)
+		shmring_notice(h);
+	else if (kick > 0)
+		shmring_wake(h, 1);
 	else
 		r->tx.limit = r->tx.tail;
 	return 0;
 }
 
-/* Look at the consumer's position. */
+/* Look how far the consumers are. */
 static int shmring_look_out(struct shmring_handle *h, size_t len, void **payload)
 {
 	struct shmring_spsc_tx *tx = &h->core.tx;
-	int err = shmring_spsc_refresh(tx);
+	int err = h->out->refresh(h, len);
 
 	if (err)
 		return err;
@@ -81,17 +79,17 @@ static int shmring_look_out(struct shmring_handle *h, size_t len, void **payload
 int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline)
 {
 	struct shmring_handle *h = shmring_handle(r);
-	uint64_t need = shmring_record_size(len);
+	const struct shmring_goal goal = { SHMRING_EV_OUT, shmring_record_size(len), 0 };
 	bool stalled = false;
 	int err = 0, look;
 
 	r->reserved = 0;
-	if (!shmring_is_producer(h))
+	if (!h->out)
 		return shmring_no_role(h);
 	if (len > r->max_record)
 		return -EMSGSIZE;
 	for (;;) {
-		look = shmring_gone(h);
+		look = shmring_ended(h);
 		if (look)
 			r->tx.limit = r->tx.tail;
 		else
@@ -108,16 +106,22 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 		if (!stalled) {
 			stalled = true;
 			shmring_stalled(h);
-			shmring_store(&h->mine->want, need);
+			shmring_store(&h->mine->want, goal.need);
+		}
+		if (h->geo.full_policy == SHMRING_FULL_DROP_NEWEST) {
+			shmring_probe_due(h);
+			shmring_store(&h->mine->lost, shmring_load(&h->mine->lost) + 1);
+			return -ENOBUFS;
 		}
 		if (deadline == SHMRING_NOWAIT) {
 			err = -EAGAIN;
 			shmring_probe_due(h);
 			continue;
 		}
-		shmring_let_ahead(r->tx.peer, r->tx.seen, r->tx.mask);
-		if (!shmring_spin_first(h, SHMRING_EV_OUT, need, deadline, true))
-			err = shmring_sleep(h, SHMRING_EV_OUT, need, deadline);
+		if (!h->group)
+			shmring_let_ahead(r->tx.peer, r->tx.seen, r->tx.mask);
+		if (!shmring_spin_first(h, &goal, deadline, true))
+			err = shmring_sleep(h, &goal, deadline);
 	}
 }
 
@@ -136,43 +140,29 @@ int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t dead
 
 int __shmring_release(struct shmring *r, int kick)
 {
-	if (kick > 0)
-		shmring_wake(shmring_handle(r));
-	return 0;
+	struct shmring_handle *h = shmring_handle(r);
+
+	return h->in->release(h, kick);
 }
 
-static long shmring_look_in(struct shmring_handle *h, const void **payload)
+/* Step over the next record; with @check see whether the positions can be. */
+static long shmring_look(struct shmring_handle *h, const void **payload, bool check)
 {
-	struct shmring_spsc_rx *rx = &h->core.rx;
-	long len = shmring_spsc_peek(rx, payload);
+	long len = check && h->in->check ? h->in->check(h, payload) : h->in->peek(h, payload);
 
 	if (len >= 0)
-		shmring_spsc_next(rx, len);
+		h->in->next(h, len);
 	return len;
 }
 
-/*
- * The producer's position is not needed to receive, but must not contradict the
- * header words: a producer that wrote nonsense would be waited for in vain.
- */
-static long shmring_check_in(struct shmring_handle *h, const void **payload)
-{
-	const struct shmring_spsc_rx *rx = &h->core.rx;
-	/* pairs with the store-release in shmring_spsc_publish() */
-	uint64_t end = shmring_load_acquire(&rx->peer->pos);
-	long len = shmring_look_in(h, payload);
-
-	if (len != -EAGAIN)
-		return len;
-	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : -EAGAIN;
-}
+static const struct shmring_goal shmring_one_in = { SHMRING_EV_IN, 0, 0 };
 
 /* The ring ran dry: let the producer get ahead if it seems to be busy. */
 static void shmring_pace_in(struct shmring_handle *h)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 
-	if (shmring_pace_dry(&h->pace, rx->done))
+	if (!h->group && shmring_pace_dry(&h->pace, rx->done))
 		shmring_pace_got(&h->pace, shmring_let_ahead(rx->peer, rx->done, rx->mask));
 }
 
@@ -183,39 +173,67 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 	int err = 0, gone;
 	long len;
 
-	if (!shmring_is_consumer(h))
+	if (!h->in)
 		return shmring_no_role(h);
+	/* Of an SPSC ring the caller has looked already. */
+	if (h->group) {
+		len = h->untold;
+		h->untold = 0;
+		if (len)
+			return len;
+		h->in->rewind(h);
+		len = shmring_look(h, payload, false);
+		if (len != -EAGAIN)
+			return len;
+	}
 	if (deadline == SHMRING_NOWAIT) {
 		err = -EAGAIN;
 		check = shmring_probe_due(h);
 	} else {
 		shmring_pace_in(h);
 	}
-	len = shmring_look_in(h, payload);
+	len = shmring_look(h, payload, false);
 	if (len != -EAGAIN)
 		return len;
 	shmring_stalled(h);
 	while (deadline != SHMRING_NOWAIT && !shmring_gone(h)) {
-		if (shmring_spin_first(h, SHMRING_EV_IN, 0, deadline, true)) {
-			len = shmring_look_in(h, payload);
+		if (shmring_spin_first(h, &shmring_one_in, deadline, true)) {
+			len = shmring_look(h, payload, false);
 			if (len != -EAGAIN)
 				return len;
 			continue;
 		}
 		/* The line with the position is the producer's: rarely look at it. */
-		len = shmring_check_in(h, payload);
+		len = shmring_look(h, payload, true);
 		if (len != -EAGAIN)
 			return len;
-		err = shmring_sleep(h, SHMRING_EV_IN, 0, deadline);
-		len = shmring_look_in(h, payload);
+		err = shmring_sleep(h, &shmring_one_in, deadline);
+		len = shmring_look(h, payload, false);
 		if (len != -EAGAIN || err)
 			break;
 	}
 	if (len != -EAGAIN)
 		return len;
 	gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
-	len = check ? shmring_check_in(h, payload) : shmring_look_in(h, payload);
+	len = shmring_look(h, payload, check);
 	if (len != -EAGAIN)
 		return len;
 	return gone ? gone : err;
+}
+
+/* What was copied had been overwritten: go on to what is whole. */
+long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
+{
+	const void *payload;
+	long len;
+
+	do {
+		len = shmring_peek(r, &payload, deadline);
+		if (len < 0)
+			return len;
+		if ((size_t)len > cap)
+			return -EMSGSIZE;
+		memcpy(buf, payload, (size_t)len);
+	} while (shmring_release(r));
+	return len;
 }

@@ -50,7 +50,7 @@ int shmring_gone(const struct shmring_handle *h)
 	unsigned int slot;
 	int err = 0;
 
-	for (slot = 0; slot < h->geo.slots; slot++) {
+	for (slot = h->peers; slot < h->peers_end; slot++) {
 		if (slot == h->slot)
 			continue;
 		/* pairs with the store-release of whoever ends or begins an endpoint */
@@ -67,6 +67,12 @@ int shmring_gone(const struct shmring_handle *h)
 		}
 	}
 	return err;
+}
+
+/* The same where it is an error: a producer of a BROADCAST ring goes on alone. */
+int shmring_ended(const struct shmring_handle *h)
+{
+	return h->lone ? 0 : shmring_gone(h);
 }
 
 /* Make META true about the peers. */
@@ -96,32 +102,6 @@ bool shmring_probe_due(struct shmring_handle *h)
 	return true;
 }
 
-/* Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). */
-static bool shmring_ready_in(const struct shmring_handle *h)
-{
-	const struct shmring_spsc_rx *rx = &h->core.rx;
-	const void *rec = rx->data + (rx->done & rx->mask);
-
-	/* pairs with the store-release in shmring_spsc_publish() */
-	return shmring_load_acquire(&((const struct shmring_record *)rec)->word);
-}
-
-/* Are @need bytes free? A position that cannot be is ready: reserving will tell. */
-static bool shmring_ready_out(const struct shmring_handle *h, uint64_t need)
-{
-	const struct shmring_spsc_tx *tx = &h->core.tx;
-	/* pairs with the store-release in shmring_spsc_release() */
-	uint64_t used = tx->tail - shmring_load_acquire(&tx->peer->pos);
-
-	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
-}
-
-static inline bool shmring_ready(const struct shmring_handle *h, uint32_t events, uint64_t need)
-{
-	return ((events & SHMRING_EV_IN) && shmring_ready_in(h)) ||
-	       ((events & SHMRING_EV_OUT) && shmring_ready_out(h, need));
-}
-
 static uint64_t shmring_need(const struct shmring_handle *h, uint64_t need)
 {
 	if (need)
@@ -130,59 +110,91 @@ static uint64_t shmring_need(const struct shmring_handle *h, uint64_t need)
 	return need ? need : sizeof(struct shmring_record);
 }
 
+static bool shmring_ready(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	return ((goal->events & SHMRING_EV_IN) && h->in->ready(h, goal)) ||
+	       ((goal->events & SHMRING_EV_OUT) &&
+		h->out->ready(h, shmring_need(h, goal->need)));
+}
+
 /**
  * shmring_events() - which of some events hold
  * @h: handle
- * @events: SHMRING_EV_* that its role can have
- * @need: OUT: bytes to be free, header included; 0: what the last failed
- *	reservation needs
+ * @goal: events that its role can have, and how much of it
  */
-uint32_t shmring_events(const struct shmring_handle *h, uint32_t events, uint64_t need)
+uint32_t shmring_events(struct shmring_handle *h, const struct shmring_goal *goal)
 {
 	uint32_t ready = 0;
 
-	if (shmring_ready(h, events, shmring_need(h, need)))
-		ready = events & SHMRING_EV_DATA;
-	if ((events & SHMRING_EV_PEER) && shmring_gone(h))
+	if (shmring_ready(h, goal))
+		ready = goal->events & SHMRING_EV_DATA;
+	if ((goal->events & SHMRING_EV_PEER) && shmring_gone(h))
 		ready |= SHMRING_EV_PEER;
 	return ready;
 }
 
-/* The peer's position from which on @events hold. */
-uint64_t shmring_wake_at(const struct shmring_handle *h, uint32_t events, uint64_t need)
+/* From which position of the peer, or bytes in a lane, on there is enough. */
+static uint64_t shmring_wake_at(const struct shmring_handle *h, const struct shmring_goal *goal)
 {
-	uint64_t pos = shmring_load(&h->mine->pos);
+	uint64_t pos = h->group && h->in ? 0 : shmring_load(&h->mine->pos);
 
-	if (events & SHMRING_EV_IN)
-		return pos + 1;
-	if (events & SHMRING_EV_OUT)
-		return pos + shmring_need(h, need) + SHMRING_REC_TAIL - h->geo.data_size;
+	if (goal->events & SHMRING_EV_OUT)
+		return pos + shmring_need(h, goal->need) + SHMRING_REC_TAIL - h->geo.data_size;
+	if ((goal->events & SHMRING_EV_IN) && (goal->need || !goal->records))
+		return pos + (goal->need ? goal->need : 1);
 	return pos + SHMRING_FAR;
 }
 
-void shmring_arm_begin(struct shmring_handle *h, uint64_t wake_at)
+static uint64_t shmring_wake_records(const struct shmring_handle *h,
+				     const struct shmring_goal *goal)
 {
-	shmring_store(&h->mine->wake_at, wake_at);
-	shmring_store(&h->mine->wake_records, SHMRING_WAKE_NEVER);
+	if (!(goal->events & SHMRING_EV_IN) || !goal->records)
+		return SHMRING_WAKE_NEVER;
+	return goal->records + (h->group ? 0 : h->core.rx.records);
+}
+
+/* Whose bit says that this endpoint is armed; NULL: no bits, or they are the kernel's. */
+static __aligned_u64 *shmring_armed_word(const struct shmring_handle *h)
+{
+	struct shmring_meta *meta = shmring_meta(h);
+
+	if (!h->group || h->ops->arm)
+		return NULL;
+	return h->in ? &meta->rx_state : &meta->tx_state;
+}
+
+void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	__aligned_u64 *word = shmring_armed_word(h);
+
+	shmring_store(&h->mine->wake_at, shmring_wake_at(h, goal));
+	shmring_store(&h->mine->wake_records, shmring_wake_records(h, goal));
 	/* pairs with the load-acquire in shmring_spsc_armed() */
 	shmring_store_release(&h->mine->armed, SHMRING_ARMED_YES);
-	shmring_fence();	/* pairs with the fence in shmring_spsc_armed() */
+	if (word)
+		/* pairs with the load-acquire in shmring_group_check() */
+		__atomic_fetch_or(word, 1ull << h->slot, __ATOMIC_SEQ_CST);
+	shmring_fence();	/* pairs with the fence in shmring_spsc_armed(), group_check() */
 }
 
 void shmring_arm_end(struct shmring_handle *h)
 {
+	__aligned_u64 *word = shmring_armed_word(h);
+
+	if (word)
+		__atomic_fetch_and(word, ~(1ull << h->slot), __ATOMIC_SEQ_CST);
 	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
 }
 
 /* Look at the ring until something is there or the time is over. */
-static bool shmring_spin(const struct shmring_handle *h, uint32_t events, uint64_t need,
+static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *goal,
 			 uint64_t until)
 {
 	unsigned int k;
 
 	do {
 		for (k = 0; k < SHMRING_SPIN_LOOKS; k++) {
-			if (shmring_ready(h, events, need))
+			if (shmring_ready(h, goal))
 				return true;
 			shmring_pause();
 		}
@@ -193,14 +205,13 @@ static bool shmring_spin(const struct shmring_handle *h, uint32_t events, uint64
 /**
  * shmring_spin_first() - spin, as the handle and the ring have it
  * @h: handle
- * @events: what for
- * @need: OUT: bytes, header included
+ * @goal: what for
  * @deadline: not SHMRING_NOWAIT
  * @always: obey SHMRING_SPIN_ALWAYS and SHMRING_CREATE_SPIN
  *
  * Return: true: look again, and do not sleep; false: nothing came, sleep.
  */
-bool shmring_spin_first(struct shmring_handle *h, uint32_t events, uint64_t need,
+bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goal,
 			uint64_t deadline, bool always)
 {
 	bool forever = h->pace.spin_max == UINT64_MAX || (h->geo.flags & SHMRING_CREATE_SPIN);
@@ -217,7 +228,7 @@ bool shmring_spin_first(struct shmring_handle *h, uint32_t events, uint64_t need
 	until = now + budget < now ? UINT64_MAX : now + budget;
 	if (until > deadline)
 		until = deadline;
-	if (shmring_spin(h, events, need, until)) {
+	if (shmring_spin(h, goal, until)) {
 		shmring_pace_won(&h->pace);
 		return true;
 	}
@@ -232,19 +243,18 @@ bool shmring_spin_first(struct shmring_handle *h, uint32_t events, uint64_t need
 /**
  * shmring_sleep() - sleep until something may have happened
  * @h: handle
- * @events: what for
- * @need: OUT: bytes, header included
+ * @goal: what for
  * @deadline: not SHMRING_NOWAIT
  *
  * Return: 0: look again; -ETIMEDOUT, -EINTR and the like: look once more, then fail.
  */
-int shmring_sleep(struct shmring_handle *h, uint32_t events, uint64_t need, uint64_t deadline)
+int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline)
 {
 	if (deadline != SHMRING_FOREVER && shmring_now() >= deadline)
 		return -ETIMEDOUT;
 	if (h->mine)
 		shmring_store(&h->mine->sleeps, shmring_load(&h->mine->sleeps) + 1);
-	return h->ops->sleep(h, events, need, deadline);
+	return h->ops->sleep(h, goal, deadline);
 }
 
 /* May this handle wait for these events? */
@@ -259,50 +269,76 @@ int shmring_check_events(const struct shmring_handle *h, uint32_t events)
 	return !events || (events & ~known) ? -EINVAL : 0;
 }
 
-/* What holds, or that nothing more will come. */
-static int shmring_wait_look(const struct shmring_handle *h, uint32_t events)
+/* What holds, or that nothing more will come. What was left is enough, however little. */
+static int shmring_wait_look(struct shmring_handle *h, const struct shmring_goal *goal)
 {
+	const struct shmring_goal any = { goal->events, 0, 0 };
 	int gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
-	uint32_t ready = shmring_events(h, events, 0);
+	bool in = goal->events & SHMRING_EV_IN;
+	uint32_t ready = shmring_events(h, gone && in ? &any : goal);
 
-	if (gone && !(events & SHMRING_EV_PEER) && !(ready & SHMRING_EV_IN))
+	if (gone && !h->lone && !(goal->events & SHMRING_EV_PEER) && !(ready & SHMRING_EV_IN))
 		return gone;
 	return (int)ready;
 }
 
-int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline)
+static int shmring_wait_goal(struct shmring_handle *h, const struct shmring_goal *goal,
+			     uint64_t deadline)
 {
-	struct shmring_handle *h = shmring_handle(r);
-	int err = shmring_check_events(h, events);
-	int ready;
+	int ready, err = 0;
 
-	if (err)
-		return err;
-	if ((h->geo.flags & SHMRING_CREATE_SPIN) && (events & SHMRING_EV_DATA) &&
-	    deadline != SHMRING_NOWAIT)
-		return -EOPNOTSUPP;
-	if (events & SHMRING_EV_OUT)
-		shmring_flush(r);	/* the consumer cannot free what it does not see */
+	if (goal->events & SHMRING_EV_OUT)
+		shmring_flush(&h->core);	/* nobody can free what he does not see */
 	if (deadline == SHMRING_NOWAIT) {
 		shmring_probe(h);
-		ready = shmring_wait_look(h, events);
+		ready = shmring_wait_look(h, goal);
 		return ready ? ready : -EAGAIN;
 	}
 	for (;;) {
-		ready = shmring_wait_look(h, events);
+		ready = shmring_wait_look(h, goal);
 		if (ready)
 			return ready;
 		if (err)
 			return err;
-		if (!(events & SHMRING_EV_DATA) ||
-		    !shmring_spin_first(h, events, shmring_need(h, 0), deadline, false))
-			err = shmring_sleep(h, events, 0, deadline);
+		if (!(goal->events & SHMRING_EV_DATA) ||
+		    !shmring_spin_first(h, goal, deadline, false))
+			err = shmring_sleep(h, goal, deadline);
 	}
+}
+
+int shmring_wait_for(struct shmring *r, uint32_t events, uint64_t bytes, uint64_t records,
+		     uint64_t deadline)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	struct shmring_goal goal = { events, bytes, records };
+	int err = shmring_check_events(h, events);
+
+	if (err)
+		return err;
+	if ((events & SHMRING_EV_OUT) && bytes) {
+		if (bytes > h->geo.max_record)
+			return -ERANGE;
+		goal.need = shmring_record_size(bytes);
+	}
+	if ((events & SHMRING_EV_IN) &&
+	    (bytes > h->geo.data_size - SHMRING_REC_TAIL ||
+	     records > h->geo.data_size / sizeof(struct shmring_record) - 1))
+		return -ERANGE;
+	if ((h->geo.flags & SHMRING_CREATE_SPIN) && (events & SHMRING_EV_DATA) &&
+	    deadline != SHMRING_NOWAIT)
+		return -EOPNOTSUPP;
+	return shmring_wait_goal(h, &goal, deadline);
+}
+
+int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline)
+{
+	return shmring_wait_for(r, events, 0, 0, deadline);
 }
 
 int shmring_arm(struct shmring *r, uint32_t events)
 {
 	struct shmring_handle *h = shmring_handle(r);
+	const struct shmring_goal goal = { events, 0, 0 };
 	uint32_t data = events & SHMRING_EV_DATA;
 	int ready, err = shmring_check_events(h, events);
 
@@ -313,12 +349,15 @@ int shmring_arm(struct shmring *r, uint32_t events)
 	if (h->ops->rearm)
 		h->ops->rearm(h);
 	if ((h->geo.flags & SHMRING_CREATE_SPIN) && data) {
-		ready = shmring_wait_look(h, events);
+		ready = shmring_wait_look(h, &goal);
 		return ready > 0 ? ready : ready < 0 ? (int)data : -EOPNOTSUPP;
 	}
-	if (data)
-		shmring_arm_begin(h, shmring_wake_at(h, events, 0));
-	ready = shmring_wait_look(h, events);
+	if (data) {
+		shmring_arm_begin(h, &goal);
+		if (h->group && h->ops->arm)
+			h->ops->arm(h, events);
+	}
+	ready = shmring_wait_look(h, &goal);
 	if (ready) {
 		if (data)
 			shmring_arm_end(h);

@@ -31,7 +31,7 @@
 #include <sys/uio.h>
 
 #include <linux/shmring.h>
-#include <shmring/spsc.h>
+#include <shmring/group.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,10 +56,13 @@ extern "C" {
  * @size: sizeof(struct shmring_opts), always
  * @backend: SHMRING_BACKEND_*
  * @flags: SHMRING_CREATE_* (create only)
- * @data_size: bytes of DATA, rounded up to a power of two; default 1 MiB
+ * @data_size: bytes of a lane (each producer has one), rounded up to a power of two;
+ *	default 1 MiB, of rings for several producers 128 KiB
  * @topology: SHMRING_TOPO_*; default SPSC
  * @full_policy: SHMRING_FULL_*
  * @slots: RAW: endpoints at once; default 16
+ * @producers: how many at once; default 8, of an SPSC ring 1
+ * @consumers: how many at once; default 8, of SPSC and MPSC rings 1
  * @mode: permission bits; default 0600
  * @placement: SHMRING_PLACE_* of DATA; default LOCAL
  * @node: NUMA node of DATA for STRICT and PREFERRED
@@ -81,6 +84,8 @@ struct shmring_opts {
 	uint32_t cursor_placement;
 	int32_t cursor_node;
 	int64_t spin_ns;
+	uint32_t producers;
+	uint32_t consumers;
 };
 
 /**
@@ -93,6 +98,8 @@ struct shmring_opts {
  * @stalls: times the ring was found full (producer) or empty (consumer)
  * @sleeps: times it slept
  * @kicks: times it had to wake the other side with a system call
+ * @lost: producer: records that a full ring did not take; consumer: records that were
+ *	overwritten before it had read them
  * @pid: process that attached; 0 where the backend does not tell
  */
 struct shmring_stats {
@@ -104,6 +111,7 @@ struct shmring_stats {
 	uint64_t stalls;
 	uint64_t sleeps;
 	uint64_t kicks;
+	uint64_t lost;
 	uint32_t pid;
 	uint32_t resv;
 };
@@ -117,8 +125,11 @@ struct shmring {
 	struct shmring_spsc_tx tx;
 	uint64_t max_record;	/* of a producer; 0 sends every reserve to the slow path */
 	uint64_t reserved;	/* bytes reserved and not committed, plus one; 0: none */
-	uint64_t resv[6];
+	uint32_t shared;	/* of a producer: others may produce or consume as well */
+	uint32_t tickets;	/* publications take tickets */
+	uint64_t resv[5];
 	struct shmring_spsc_rx rx;
+	struct shmring_group group;	/* of a producer, if @shared */
 };
 
 /* ---- making, joining, leaving ------------------------------------------- */
@@ -217,6 +228,7 @@ int shmring_recv_fd(int sock);
 int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline);
 int __shmring_commit(struct shmring *r, int kick);
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline);
+long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline);
 int __shmring_release(struct shmring *r, int kick);
 int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t deadline);
 
@@ -280,7 +292,8 @@ static inline void shmring_copy(void *to, const void *from, size_t len)
  * first.
  *
  * Return: 0; -EMSGSIZE (no ring of this size can take it), -EAGAIN, -ETIMEDOUT,
- * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer).
+ * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer), -ENOBUFS (the ring
+ * is full and drops what is new: counted as lost).
  */
 SHMRING_INLINE int shmring_reserve(struct shmring *r, size_t len, void **payload,
 				   uint64_t deadline)
@@ -326,7 +339,9 @@ SHMRING_INLINE int shmring_flush(struct shmring *r)
 
 	if (!r->tx.hold_word)
 		return 0;
-	kick = shmring_spsc_publish(&r->tx);
+	kick = shmring_unlikely(r->shared) ?
+	       shmring_lane_publish(&r->tx, &r->group, (int)r->tickets) :
+	       shmring_spsc_publish(&r->tx);
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;
@@ -345,7 +360,7 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 {
 	int err, kick;
 
-	if (shmring_unlikely(r->tx.hold_word)) {
+	if (shmring_unlikely(r->tx.hold_word | r->shared)) {
 		err = shmring_put(r, len);
 		return err ? err : shmring_flush(r);
 	}
@@ -373,8 +388,15 @@ SHMRING_INLINE int shmring_send(struct shmring *r, const void *buf, size_t len,
 	/* A copy: for all the compiler knows, the payload could lie over the handle. */
 	struct shmring_spsc_tx tx = r->tx;
 	void *payload = NULL;
-	int kick;
+	int kick, err;
 
+	if (shmring_unlikely(r->shared)) {
+		err = shmring_reserve(r, len, &payload, deadline);
+		if (shmring_unlikely(err))
+			return err;
+		shmring_copy(payload, buf, len);
+		return shmring_commit(r, len);
+	}
 	if (shmring_likely(len <= r->max_record && !tx.hold_word))
 		payload = shmring_spsc_reserve(&tx, len);
 	if (shmring_unlikely(!payload))
@@ -444,7 +466,9 @@ SHMRING_INLINE long shmring_peek(struct shmring *r, const void **payload, uint64
  * shmring_release() - give back what the last peek showed (fast path)
  * @r: consumer
  *
- * Return: 0, also when there is nothing to give back.
+ * Return: 0, also when there is nothing to give back; -ESTALE (OVERWRITE only): what
+ * was peeked at was overwritten before this call, its content cannot be trusted, and it
+ * is counted as lost.
  */
 SHMRING_INLINE int shmring_release(struct shmring *r)
 {
@@ -478,7 +502,8 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
 	if (shmring_unlikely((size_t)len > cap))
 		return -EMSGSIZE;
 	shmring_copy(buf, payload, (size_t)len);
-	shmring_release(r);
+	if (shmring_unlikely(shmring_release(r)))
+		return __shmring_recv(r, buf, cap, deadline);	/* overwritten meanwhile */
 	return len;
 }
 
@@ -511,6 +536,24 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
 
+/**
+ * shmring_consume() - have a function called for record after record
+ * @r: consumer
+ * @fn: gets the payload, which is valid until it returns; non-zero: stop after this one
+ * @arg: for @fn
+ * @max: how many records at most; 0: no limit
+ * @deadline: how long to wait for the first
+ *
+ * Takes what is there, and returns when there is no more. Each record is given back
+ * when @fn has returned, also the one that stopped it. On an OVERWRITE ring @fn may see
+ * a record that is being overwritten: such a record is counted as lost, not as taken.
+ *
+ * Return: how many records were taken, at least one unless they were overwritten; or as
+ * shmring_peek().
+ */
+long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t len, void *arg),
+		     void *arg, uint64_t max, uint64_t deadline);
+
 /* ---- waiting --------------------------------------------------------------- */
 
 /**
@@ -524,6 +567,23 @@ long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
  * not asked for).
  */
 int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline);
+
+/**
+ * shmring_wait_for() - sleep until there is enough to do
+ * @r: handle
+ * @events: SHMRING_EV_*, those of its role
+ * @bytes: IN: so many bytes of records, headers included, in one lane; OUT: room for a
+ *	payload of so many bytes; 0: one record
+ * @records: IN: so many records in one lane; with @bytes as well either is enough
+ * @deadline: how long
+ *
+ * What a peer left when it ended is always enough. Ask for at most half a lane: producers
+ * that find it full wait for the consumer.
+ *
+ * Return: as shmring_wait(); -ERANGE: more than a lane can hold.
+ */
+int shmring_wait_for(struct shmring *r, uint32_t events, uint64_t bytes, uint64_t records,
+		     uint64_t deadline);
 
 /**
  * shmring_pollfd() - a descriptor for poll(2), select(2), epoll(7), io_uring
@@ -592,12 +652,21 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info);
 /**
  * shmring_get_stats() - what one endpoint has done
  * @r: handle
- * @slot: whose: 0 the producer, 1 the consumer of an SPSC ring
+ * @slot: whose: producers first, consumers after them (of an SPSC ring 0 and 1)
  * @stats: out: @stats->size must be sizeof(struct shmring_stats)
  *
  * Return: 0, or -EINVAL.
  */
 int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats);
+
+/**
+ * shmring_lost() - how many records this endpoint has lost
+ * @r: handle
+ *
+ * Producer: what a full ring did not take (SHMRING_FULL_DROP_NEWEST). Consumer: what was
+ * overwritten before it was read (SHMRING_FULL_OVERWRITE), as far as it has come.
+ */
+uint64_t shmring_lost(const struct shmring *r);
 
 /**
  * shmring_backend() - the backend behind a handle

@@ -100,7 +100,7 @@ fi
 nm -D --defined-only "$LIB/libshmring.so" | sed -n 's/.* T \([^@]*\).*/\1/p' | sort > "$dir/has"
 sed -n 's/^\t\t\([a-z_]*\);$/\1/p' "$TOP/lib/libshmring.map" | sort > "$dir/map"
 sed -n 's/.*\b\(__shmring_[a-z_]*\|shmring_[a-z_]*\)(struct shmring \*r[,)].*/\1/p
-	s/^\(int\|long\|void\|uint32_t\|const char \*\|void \*\) *\(shmring_[a-z_]*\)(.*/\2/p
+	s/^\(int\|long\|void\|uint32_t\|uint64_t\|const char \*\|void \*\) *\(shmring_[a-z_]*\)(.*/\2/p
 	s/^SHMRING_INLINE [a-z]* \(shmring_[a-z_]*\)(.*/\1/p' \
 	"$TOP/lib/include/shmring.h" | sort -u > "$dir/header"
 check 'exports what the map says' diff "$dir/map" "$dir/has"

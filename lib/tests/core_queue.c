@@ -82,6 +82,7 @@ static void queue_claim_made(void)
 		CHECK_EQ(o.lane, 0);
 		CHECK_EQ(o.pos, 0);
 		CHECK_EQ(o.end, 32);
+		rx[0].c.head = rx[0].c.end;
 		ring_release(&rx[0]);
 		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
 		/* Said, not made: the front is before its end, or somebody else's. */

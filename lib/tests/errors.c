@@ -79,11 +79,11 @@ static void create_options(void)
 	CHECK_EQ(create_with(flag_unknown, PROD), -EINVAL);
 	CHECK_EQ(create_with(flag_both, PROD), -EINVAL);
 	CHECK_EQ(create_with(mode_high, PROD), -EINVAL);
-	CHECK_EQ(create_with(topology_mpsc, PROD), -EOPNOTSUPP);
-	CHECK_EQ(create_with(topology_queue, PROD), -EOPNOTSUPP);
-	CHECK_EQ(create_with(topology_broadcast, PROD), -EOPNOTSUPP);
+	CHECK_EQ(create_with(topology_mpsc, PROD), 0);
+	CHECK_EQ(create_with(topology_queue, PROD), 0);
+	CHECK_EQ(create_with(topology_broadcast, PROD), 0);
 	CHECK_EQ(create_with(topology_6, PROD), -EINVAL);
-	CHECK_EQ(create_with(full_drop, PROD), -EOPNOTSUPP);
+	CHECK_EQ(create_with(full_drop, PROD), 0);
 	CHECK_EQ(create_with(full_overwrite, PROD), -EOPNOTSUPP);
 	CHECK_EQ(create_with(full_3, PROD), -EINVAL);
 	CHECK_EQ(create_with(slots_1, PROD), -EINVAL);

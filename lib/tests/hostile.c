@@ -194,7 +194,7 @@ static void meta_that_contradicts_the_file(void)
 	CHECK_EQ(CHANGED(slots, 1), -EPROTO);
 	CHECK_EQ(CHANGED(slots, 33), -EPROTO);
 	CHECK_EQ(CHANGED(slots, 0xffffffff), -EPROTO);
-	CHECK_EQ(CHANGED(topology, SHMRING_TOPO_MPSC), -EOPNOTSUPP);
+	CHECK_EQ(CHANGED(topology, SHMRING_TOPO_MPSC), -EPROTO);
 	CHECK_EQ(CHANGED(topology, 77), -EOPNOTSUPP);
 	CHECK_EQ(attach_changed(p, 0, SHMRING_MAGIC, 4, 4096), -EPROTO);
 	CHECK_EQ(attach_changed(p, 0, SHMRING_MAGIC, 4, -4096), -EPROTO);

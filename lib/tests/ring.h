@@ -141,6 +141,8 @@ static inline void ring_state(struct ring *r, __u32 slot, __u32 state)
 {
 	__u64 *count = slot < r->producers ? &r->meta->tx_state : &r->meta->rx_state;
 
+	if (state == SHMRING_SLOT_LIVE)
+		r->meta->slot[slot].generation++;
 	SHMRING_STEP();
 	__atomic_store_n(&r->meta->slot[slot].state, state, __ATOMIC_RELEASE);
 	SHMRING_STEP();

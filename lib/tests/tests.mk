@@ -2,7 +2,8 @@
 # The library's tests, included by lib/Makefile. Statically linked against the library, so
 # that a copy of the file is all that a guest needs.
 
-TESTS	:= core core_merge core_queue core_broadcast step errors transfer ready death names scm raw info hostile
+TESTS	:= core core_merge core_queue core_broadcast step errors transfer ready death names scm raw \
+	info hostile many
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP

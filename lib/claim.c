@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Consumers of QUEUE rings: claims (queue.h), what dead consumers left behind, and the
+ * chain of wake-ups: a publication wakes one consumer, and one that leaves something for
+ * others wakes the next.
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+static int shmring_claim_start(struct shmring_handle *h)
+{
+	struct shmring_claims *c = &h->many->claims;
+	uint32_t l;
+
+	shmring_group_start(h, &c->g);
+	c->mine = h->mine;
+	c->mask = h->geo.data_size - 1;
+	c->records = shmring_load(&h->mine->records);
+	c->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
+	c->turn = h->slot % h->geo.producers;	/* not all at the same lane */
+	for (l = 0; l < h->geo.producers; l++) {
+		c->data[l] = shmring_lane(h, l);
+		c->generation[l] = shmring_load(&c->g.meta->slot[l].generation);
+	}
+	h->batch = 1;
+	return 0;
+}
+
+/* Are there records of the dead to be read, by anybody or by this slot's next owner? */
+static bool shmring_claim_orphans(const struct shmring_handle *h)
+{
+	const struct shmring_meta *meta = shmring_meta(h);
+
+	return shmring_load(&meta->orphans) ||
+	       shmring_load(&meta->orphan[h->slot].state) == SHMRING_ORPHAN_WAITING ||
+	       (shmring_load(&meta->orphan[h->slot].state) == SHMRING_ORPHAN_TAKEN &&
+		shmring_load(&meta->orphan[h->slot].owner) == h->slot);
+}
+
+/* Return: 0, or -EAGAIN: somebody else was first. */
+static int shmring_claim_adopt(struct shmring_handle *h)
+{
+	struct shmring_claims *c = &h->many->claims;
+	struct shmring_ioc_adopt orphan = {
+		.size = sizeof(orphan),
+		.op = SHMRING_ADOPT_TAKE,
+	};
+	int err = h->ops->adopt(h, &orphan);
+
+	if (err)
+		return err == -ENOENT ? -EAGAIN : err;
+	/* On the memfd backend anybody may have written it. */
+	if (orphan.lane >= h->geo.producers || (orphan.pos & (SHMRING_REC_ALIGN - 1)) ||
+	    (orphan.end & (SHMRING_REC_ALIGN - 1)) || orphan.end - orphan.pos - 1 > c->mask)
+		return -EPROTO;
+	c->lane = orphan.lane;
+	c->pos = orphan.pos;
+	c->head = orphan.pos;
+	c->end = orphan.end;
+	c->adopted = orphan.slot + 1;
+	return 0;
+}
+
+static uint64_t shmring_claim_front(const struct shmring_claims *c, uint32_t l)
+{
+	/* pairs with the swap in shmring_claim_try() */
+	return shmring_tagged_pos(shmring_load_acquire(&c->g.shared->head[l].claim));
+}
+
+static bool shmring_claim_lane_ready(const struct shmring_claims *c, uint32_t l,
+				     uint64_t need, uint64_t records)
+{
+	uint64_t front = shmring_claim_front(c, l);
+
+	if (!need && !records)
+		/* pairs with the store-release in shmring_lane_publish() */
+		return shmring_load_acquire(shmring_claim_word(c, l, front));
+	/* pairs with the store-release in shmring_lane_publish() */
+	if (need && (int64_t)(shmring_load_acquire(&c->g.cursor[l]->pos) - front - need) >= 0)
+		return true;
+	return records != SHMRING_WAKE_NEVER &&
+	       shmring_lane_holds(c->data[l], c->mask, front, records);
+}
+
+static bool shmring_claim_any(const struct shmring_claims *c, uint64_t need, uint64_t records)
+{
+	uint32_t l;
+
+	for (l = 0; l < c->g.producers; l++)
+		if (!(c->broken & 1u << l) && shmring_claim_lane_ready(c, l, need, records))
+			return true;
+	return false;
+}
+
+/* There is more than what was claimed: the next sleeper's turn. */
+static void shmring_claim_chain(struct shmring_handle *h)
+{
+	const struct shmring_claims *c = &h->many->claims;
+	/* pairs with the full fence between the bit and the look in whoever arms */
+	uint32_t armed = (uint32_t)shmring_load_acquire(&c->g.meta->rx_state);
+	const struct shmring_cursor *other;
+	unsigned int slot;
+
+	for (armed &= ~(1u << h->slot); armed; armed &= armed - 1) {
+		slot = (unsigned int)__builtin_ctz(armed);
+		if (slot < h->geo.producers || slot >= h->geo.slots)
+			continue;
+		other = h->cursor[slot];
+		if (shmring_claim_any(c, shmring_load(&other->wake_at),
+				      shmring_load(&other->wake_records))) {
+			shmring_wake(h, slot);
+			return;
+		}
+	}
+}
+
+static int shmring_claim_more(struct shmring_handle *h)
+{
+	struct shmring_claims *c = &h->many->claims;
+	int err = -EAGAIN;
+
+	if (c->head != c->end)
+		return 0;
+	if (c->ahead)
+		return -EAGAIN;		/* a batch is one claim */
+	if (shmring_unlikely(shmring_claim_orphans(h)))
+		err = shmring_claim_adopt(h);
+	if (err != -EAGAIN)
+		return err;
+	shmring_group_look(h);
+	err = shmring_claim(c, h->batch);
+	if (!err && shmring_unlikely((uint32_t)shmring_load(&c->g.meta->rx_state)))
+		shmring_claim_chain(h);
+	return err;
+}
+
+static void shmring_claim_back(struct shmring_handle *h)
+{
+	shmring_claim_rewind(&h->many->claims);
+}
+
+/* What was adopted stays the orphan's until all of it was read. */
+static int shmring_claim_give_back(struct shmring_handle *h, int kick)
+{
+	struct shmring_claims *c = &h->many->claims;
+	struct shmring_ioc_adopt orphan = {
+		.size = sizeof(orphan),
+		.op = SHMRING_ADOPT_DONE,
+		.slot = c->adopted - 1,
+	};
+
+	(void)kick;
+	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + (c->head - c->pos));
+	if (!c->adopted) {
+		if (shmring_claim_release(c))
+			shmring_notice(h);
+		return 0;
+	}
+	c->records += c->ahead;
+	c->ahead = 0;
+	c->pos = c->head;
+	shmring_store(&h->mine->records, c->records);
+	if (c->pos != c->end)
+		return 0;
+	c->adopted = 0;
+	h->ops->adopt(h, &orphan);
+	if (shmring_group_check(&c->g, (int)c->fence))
+		shmring_notice(h);
+	return 0;
+}
+
+static long shmring_claim_first(struct shmring_handle *h, const void **payload)
+{
+	struct shmring_claims *c = &h->many->claims;
+	long len = shmring_claim_more(h);
+
+	if (len)
+		return len;
+	len = shmring_claim_peek(c, payload);
+	if (len < 0 && !c->ahead) {
+		/* Changed after it was claimed: nobody can read it. */
+		c->broken |= 1u << c->lane;
+		c->head = c->end;
+		shmring_claim_give_back(h, 0);
+	}
+	return len;
+}
+
+static void shmring_claim_over(struct shmring_handle *h, long len)
+{
+	shmring_claim_next(&h->many->claims, len);
+	h->core.rx.ahead++;
+}
+
+static bool shmring_claim_ready(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	struct shmring_claims *c = &h->many->claims;
+
+	shmring_group_look(h);
+	return c->pos != c->end || shmring_claim_orphans(h) ||
+	       shmring_claim_any(c, goal->need, goal->records);
+}
+
+static void shmring_claim_joined(struct shmring_handle *h)
+{
+	shmring_claim_join(&h->many->claims);
+}
+
+const struct shmring_in shmring_claim_in = {
+	.start = shmring_claim_start,
+	.peek = shmring_claim_first,
+	.next = shmring_claim_over,
+	.rewind = shmring_claim_back,
+	.release = shmring_claim_give_back,
+	.ready = shmring_claim_ready,
+	.join = shmring_claim_joined,
+};

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * What the endpoints of MPSC, QUEUE and BROADCAST rings have in common: whom to wake
+ * after a publication or a release, and that peers come and go.
+ *
+ * A bit in META stands for an endpoint that is armed; what it wants is in its CURSOR
+ * page. Those who are not there yet where they want to be are left asleep: their bit
+ * stays, and each publication comes by here until it is enough.
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+/* An endpoint's view of the others. */
+void shmring_group_start(struct shmring_handle *h, struct shmring_group *g)
+{
+	struct shmring_meta *meta = shmring_meta(h);
+
+	g->meta = meta;
+	g->cursor = h->cursor;
+	g->shared = h->shared;
+	g->peers = h->role == SHMRING_ROLE_PRODUCER ? &meta->rx_state : &meta->tx_state;
+	/* pairs with the store-release of the count by whoever begins an endpoint */
+	g->quiet = shmring_load_acquire(g->peers) & ~SHMRING_STATE_ARMED;
+	g->producers = h->geo.producers;
+	g->consumers = h->geo.consumers;
+	g->slot = h->slot;
+	h->group = g;
+}
+
+/**
+ * shmring_lane_holds() - are there so many records in a lane
+ * @data: the lane, mapped twice in a row
+ * @mask: its bytes - 1
+ * @from: position of the first
+ * @n: how many; 0 means no
+ */
+bool shmring_lane_holds(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t n)
+{
+	uint64_t pos = from, k;
+	uint32_t word;
+	long len;
+
+	for (k = 0; k < n; k++) {
+		const void *header = data + (pos & mask);
+
+		/* pairs with the store-release in shmring_lane_publish() */
+		word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
+		len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask - (pos - from));
+		if (len < 0)
+			return false;
+		pos += shmring_record_size((uint64_t)len);
+	}
+	return n;
+}
+
+/* What of this producer's lane does the consumer in @slot not have yet? */
+static uint64_t shmring_unread_from(const struct shmring_handle *h, unsigned int slot)
+{
+	const struct shmring_group *g = h->group;
+
+	/* pairs with the swap in shmring_claim_try() */
+	if (h->geo.topology == SHMRING_TOPO_QUEUE)
+		return shmring_tagged_pos(shmring_load_acquire(&g->shared->head[g->slot].claim));
+	/* pairs with the store-release in shmring_merge_release() */
+	return shmring_load_acquire(&g->cursor[slot]->lane[g->slot].pos);
+}
+
+/* Is what this producer has published enough for the consumer in @slot? */
+static bool shmring_enough_in(const struct shmring_handle *h, unsigned int slot)
+{
+	const struct shmring_cursor *peer = h->cursor[slot];
+	const struct shmring_spsc_tx *tx = &h->core.tx;
+	uint64_t from = shmring_unread_from(h, slot), used = tx->tail - from;
+	uint64_t records = shmring_load(&peer->wake_records);
+
+	if ((int64_t)used <= 0)
+		return false;
+	if (used > tx->mask || used >= shmring_load(&peer->wake_at))
+		return true;
+	return records <= used / sizeof(struct shmring_record) &&
+	       shmring_lane_holds(tx->data, tx->mask, from, records);
+}
+
+/* Is there room enough for the producer in @slot, now that this consumer released? */
+static bool shmring_enough_out(const struct shmring_handle *h, unsigned int slot)
+{
+	const struct shmring_group *g = h->group;
+	const struct shmring_cursor *peer = h->cursor[slot];
+	__u64 gate;
+	int err = 0;
+
+	switch (h->geo.topology) {
+	case SHMRING_TOPO_QUEUE:
+		err = shmring_queue_gate(g, slot, &gate);
+		break;
+	case SHMRING_TOPO_BROADCAST:
+		/* pairs with the store-release in shmring_lane_publish() */
+		err = shmring_broadcast_gate(g, slot, shmring_load_acquire(&peer->pos), &gate);
+		break;
+	default:
+		gate = shmring_load(&h->mine->lane[slot].pos);
+	}
+	return err || (int64_t)(gate - shmring_load(&peer->wake_at)) >= 0;
+}
+
+void shmring_wake(struct shmring_handle *h, unsigned int slot)
+{
+	shmring_store(&h->mine->kicks, shmring_load(&h->mine->kicks) + 1);
+	h->ops->wake(h, slot);
+}
+
+/**
+ * shmring_notice() - after publishing or releasing: somebody is armed, or came or went
+ * @h: handle with a group
+ *
+ * A publication in a QUEUE is for one consumer.
+ */
+void shmring_notice(struct shmring_handle *h)
+{
+	bool producer = h->role == SHMRING_ROLE_PRODUCER, enough;
+	bool one = h->ops->wakes_all || (producer && h->geo.topology == SHMRING_TOPO_QUEUE);
+	unsigned int slot;
+	uint32_t armed;
+	int changed;
+
+	armed = shmring_group_armed(h->group, &changed);
+	if (changed && producer && !h->lone)
+		h->core.tx.limit = h->core.tx.tail;	/* the next reservation asks META */
+	if (changed && !producer)
+		h->in->join(h);
+	for (; armed; armed &= armed - 1) {
+		slot = (unsigned int)__builtin_ctz(armed);
+		if (slot < h->peers || slot >= h->peers_end)
+			continue;
+		enough = producer ? shmring_enough_in(h, slot) : shmring_enough_out(h, slot);
+		if (enough) {
+			shmring_wake(h, slot);
+			if (one)
+				break;
+		}
+	}
+}
+
+/* If peers came or went since the last look, let the consumer know. */
+void shmring_group_look(struct shmring_handle *h)
+{
+	struct shmring_group *g = h->group;
+	/* pairs with the store-release of the count by whoever begins or ends */
+	uint64_t state = shmring_load_acquire(g->peers) & ~SHMRING_STATE_ARMED;
+
+	if (state != g->quiet) {
+		g->quiet = state;
+		h->in->join(h);
+	}
+}

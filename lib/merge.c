@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Consumers of MPSC and BROADCAST rings: a merge of all lanes (mpsc.h), and where it
+ * begins.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "internal.h"
+
+#define SHMRING_MARK_LOOKS	1000
+
+/* Go on at the end of what is in a lane: from its newest mark, header by header. */
+static int shmring_merge_to_end(struct shmring_merge *m, uint32_t l)
+{
+	const struct shmring_cursor *producer = m->g.cursor[l];
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 pos, records, size = m->mask + 1;
+	unsigned int tries;
+	uint32_t word;
+	long len;
+
+	for (tries = 0; tries < SHMRING_MARK_LOOKS; tries++) {
+		if (tries)
+			sched_yield();
+		if (shmring_overwrite_mark(producer, size, 1, &pos, &records))
+			continue;
+		lane->done = pos;
+		do {
+			/* pairs with the store-release in shmring_lane_publish() */
+			word = shmring_load_acquire(shmring_merge_word(m, l, pos));
+			len = shmring_lane_header(word, SHMRING_REC_CHAIN,
+						  m->mask - (pos - lane->done));
+			if (len < 0)
+				break;
+			pos += shmring_record_size((uint64_t)len);
+			records++;
+		} while (1);
+		if (shmring_overwritten(producer, lane->done, size))
+			continue;
+		lane->done = pos;
+		lane->records = records;
+		return 0;
+	}
+	return -EAGAIN;
+}
+
+/* Where an earlier consumer, or joining, left this one. */
+static int shmring_merge_at(struct shmring_handle *h, struct shmring_merge *m, uint32_t l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	/* pairs with the store-release in shmring_lane_publish() */
+	uint64_t end = shmring_load_acquire(&h->cursor[l]->pos);
+
+	lane->done = shmring_load(&h->mine->lane[l].pos);
+	if (h->geo.topology == SHMRING_TOPO_BROADCAST)
+		lane->done &= ~(uint64_t)(SHMRING_REC_ALIGN - 1);	/* the producer's say */
+	else if ((lane->done & (SHMRING_REC_ALIGN - 1)) ||
+		 shmring_spsc_used(end, lane->done, m->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
+		return -EPROTO;
+	return 0;
+}
+
+static int shmring_merge_start(struct shmring_handle *h)
+{
+	struct shmring_merge *m = &h->many->merge;
+	uint32_t l;
+	int err;
+
+	shmring_group_start(h, &m->g);
+	m->mine = h->mine;
+	m->mask = h->geo.data_size - 1;
+	m->records = shmring_load(&h->mine->records);
+	m->lost = shmring_load(&h->mine->lost);
+	m->tickets = h->geo.producers > 1;
+	m->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
+	m->overwrite = h->geo.full_policy == SHMRING_FULL_OVERWRITE;
+	m->rejoin = h->geo.topology == SHMRING_TOPO_BROADCAST && !m->overwrite;
+	m->last = SHMRING_NO_LANE;
+	m->first = SHMRING_NO_LANE;
+	for (l = 0; l < h->geo.producers; l++) {
+		m->lane[l].data = shmring_lane(h, l);
+		m->lane[l].generation = shmring_load(&m->g.meta->slot[l].generation);
+		err = m->overwrite ? shmring_merge_to_end(m, l) : shmring_merge_at(h, m, l);
+		if (err)
+			return err;
+		m->lane[l].head = m->lane[l].done;
+		shmring_store_release(&h->mine->lane[l].pos, m->lane[l].done);
+	}
+	shmring_merge_join(m);
+	return 0;
+}
+
+static long shmring_merge_first(struct shmring_handle *h, const void **payload)
+{
+	return shmring_merge_peek(&h->many->merge, payload);
+}
+
+static void shmring_merge_over(struct shmring_handle *h, long len)
+{
+	shmring_merge_next(&h->many->merge, len);
+	h->core.rx.ahead++;
+}
+
+static void shmring_merge_back(struct shmring_handle *h)
+{
+	shmring_merge_rewind(&h->many->merge);
+}
+
+static int shmring_merge_give_back(struct shmring_handle *h, int kick)
+{
+	struct shmring_merge *m = &h->many->merge;
+	uint64_t bytes = 0;
+	uint32_t rest, l;
+
+	(void)kick;
+	if (m->overwrite && !shmring_merge_whole(m)) {
+		shmring_merge_rewind(m);
+		return -ESTALE;
+	}
+	for (rest = m->touched; rest; rest &= rest - 1) {
+		l = (uint32_t)__builtin_ctz(rest);
+		bytes += m->lane[l].head - m->lane[l].done;
+	}
+	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + bytes);
+	if (shmring_merge_release(m))
+		shmring_notice(h);
+	return 0;
+}
+
+static bool shmring_merge_lane_ready(const struct shmring_merge *m, uint32_t l,
+				     const struct shmring_goal *goal)
+{
+	const struct shmring_merge_lane *lane = &m->lane[l];
+
+	if (shmring_merge_lapped(m, l, lane->done))
+		return true;
+	if (!goal->need && !goal->records)
+		/* pairs with the store-release in shmring_lane_publish() */
+		return shmring_load_acquire(shmring_merge_word(m, l, lane->done));
+	/* pairs with the store-release in shmring_lane_publish() */
+	if (goal->need && (int64_t)(shmring_load_acquire(&m->g.cursor[l]->pos) - lane->done -
+				    goal->need) >= 0)
+		return true;
+	return shmring_lane_holds(lane->data, m->mask, lane->done, goal->records);
+}
+
+static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	struct shmring_merge *m = &h->many->merge;
+	uint32_t rest;
+
+	shmring_group_look(h);
+	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1)
+		if (shmring_merge_lane_ready(m, (uint32_t)__builtin_ctz(rest), goal))
+			return true;
+	return false;
+}
+
+static void shmring_merge_joined(struct shmring_handle *h)
+{
+	shmring_merge_join(&h->many->merge);
+}
+
+const struct shmring_in shmring_merge_in = {
+	.start = shmring_merge_start,
+	.peek = shmring_merge_first,
+	.next = shmring_merge_over,
+	.rewind = shmring_merge_back,
+	.release = shmring_merge_give_back,
+	.ready = shmring_merge_ready,
+	.join = shmring_merge_joined,
+};

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * The endpoints of an SPSC ring, as the slow paths see them: what the inline functions
+ * of spsc.h do not settle at first sight.
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+/* ---- consumer -------------------------------------------------------------- */
+
+static int shmring_pair_start_in(struct shmring_handle *h)
+{
+	struct shmring_spsc_rx *rx = &h->core.rx;
+	/* pairs with the store-release in shmring_spsc_publish() */
+	uint64_t end = shmring_load_acquire(&h->cursor[0]->pos);
+	uint64_t pos = shmring_load(&h->mine->pos);
+
+	if ((pos & (SHMRING_REC_ALIGN - 1)) ||
+	    shmring_spsc_used(end, pos, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
+		return -EPROTO;
+	rx->data = h->data;
+	rx->mask = h->geo.data_size - 1;
+	rx->done = pos;
+	rx->head = pos;
+	rx->records = shmring_load(&h->mine->records);
+	rx->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
+	rx->mine = h->mine;
+	rx->peer = h->cursor[0];
+	h->pace.mark = rx->done;
+	return 0;
+}
+
+static long shmring_pair_peek(struct shmring_handle *h, const void **payload)
+{
+	return shmring_spsc_peek(&h->core.rx, payload);
+}
+
+static void shmring_pair_next(struct shmring_handle *h, long len)
+{
+	shmring_spsc_next(&h->core.rx, len);
+}
+
+/*
+ * The producer's position is not needed to receive, but must not contradict the
+ * header words: a producer that wrote nonsense would be waited for in vain.
+ */
+static long shmring_pair_check(struct shmring_handle *h, const void **payload)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+	/* pairs with the store-release in shmring_spsc_publish() */
+	uint64_t end = shmring_load_acquire(&rx->peer->pos);
+	long len = shmring_spsc_peek(&h->core.rx, payload);
+
+	if (len != -EAGAIN)
+		return len;
+	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : -EAGAIN;
+}
+
+static void shmring_pair_rewind(struct shmring_handle *h)
+{
+	shmring_spsc_rewind(&h->core.rx);
+}
+
+static int shmring_pair_release(struct shmring_handle *h, int kick)
+{
+	if (kick > 0)
+		shmring_wake(h, 0);
+	return 0;
+}
+
+/* Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). */
+static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+	const void *rec = rx->data + (rx->done & rx->mask);
+	uint64_t end;
+
+	if (!goal->need && !goal->records)
+		/* pairs with the store-release in shmring_spsc_publish() */
+		return shmring_load_acquire(&((const struct shmring_record *)rec)->word);
+	/* A position that cannot be is ready: receiving will tell. */
+	end = shmring_load_acquire(&rx->peer->pos);
+	return (goal->need && shmring_spsc_used(end, rx->done, rx->mask + 1) >= goal->need) ||
+	       (goal->records &&
+		(int64_t)(shmring_load(&rx->peer->records) - rx->records - goal->records) >= 0);
+}
+
+const struct shmring_in shmring_pair_in = {
+	.start = shmring_pair_start_in,
+	.peek = shmring_pair_peek,
+	.next = shmring_pair_next,
+	.check = shmring_pair_check,
+	.rewind = shmring_pair_rewind,
+	.release = shmring_pair_release,
+	.ready = shmring_pair_ready_in,
+};
+
+/* ---- producer -------------------------------------------------------------- */
+
+static int shmring_pair_start_out(struct shmring_handle *h)
+{
+	struct shmring_spsc_tx *tx = &h->core.tx;
+	int err;
+
+	tx->peer = h->cursor[1];
+	err = shmring_spsc_recover(tx);
+	if (err > 0)
+		h->ops->wake(h, 1);
+	return err < 0 ? err : 0;
+}
+
+static int shmring_pair_refresh(struct shmring_handle *h, size_t len)
+{
+	(void)len;
+	return shmring_spsc_refresh(&h->core.tx);
+}
+
+/* Are so many bytes free? A position that cannot be is ready: reserving will tell. */
+static bool shmring_pair_ready_out(const struct shmring_handle *h, uint64_t need)
+{
+	const struct shmring_spsc_tx *tx = &h->core.tx;
+	/* pairs with the store-release in shmring_spsc_release() */
+	uint64_t used = tx->tail - shmring_load_acquire(&tx->peer->pos);
+
+	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
+}
+
+const struct shmring_out shmring_pair_out = {
+	.start = shmring_pair_start_out,
+	.refresh = shmring_pair_refresh,
+	.ready = shmring_pair_ready_out,
+};

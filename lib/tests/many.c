@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Rings with several producers and consumers, as processes: everything arrives, whole and
+ * in its producer's order, as often as the topology says; and what was sent is what was
+ * received, plus what was lost, plus what is left.
+ */
+#include "many.h"
+
+#define PEERS	8
+
+struct tally {
+	uint64_t got[PEERS][PEERS];	/* by consumer and producer */
+	uint32_t ready;
+	uint32_t pad;
+};
+
+static void produce(int fd, struct shmring_opts *o, uint32_t self, uint64_t count)
+{
+	uint64_t nth, rnd = self;
+	struct shmring *p;
+	int err = shmring_attach_fd(fd, PROD, o, &p);
+
+	CHECK_EQ(err, 0);
+	if (err)
+		test_exit();
+	for (nth = 0; nth < count && !err; nth++)
+		err = many_send(p, self, nth, sizeof(struct many_head) + test_random(&rnd) % 200,
+				SHMRING_FOREVER);
+	CHECK_EQ(err, 0);
+	shmring_close(p);
+	test_exit();
+}
+
+/* Until all producers are gone; numbers of a producer rise, by one where none are others'. */
+static void consume(int fd, struct shmring_opts *o, struct tally *tally, uint32_t self)
+{
+	uint64_t next[PEERS] = { 0 };
+	struct many_head head;
+	struct shmring *c;
+	long len = -EPIPE;
+	int err = shmring_attach_fd(fd, CONS, o, &c);
+
+	CHECK_EQ(err, 0);
+	__atomic_fetch_add(&tally->ready, 1, __ATOMIC_SEQ_CST);
+	while (!err && (len = many_recv(c, &head, SHMRING_FOREVER)) >= 0 && !test_bad) {
+		CHECK(head.producer < PEERS && head.nth >= next[head.producer]);
+		if (o->topology != QUEUE)
+			CHECK_EQ(head.nth, next[head.producer]);
+		if (test_bad)
+			break;
+		next[head.producer] = head.nth + 1;
+		tally->got[self][head.producer]++;
+	}
+	if (!test_bad)
+		CHECK_EQ(len, -EPIPE);
+	shmring_close(c);
+	test_exit();
+}
+
+static void check_tally(const struct tally *tally, uint32_t topology, uint32_t producers,
+			uint32_t consumers, uint64_t count)
+{
+	uint32_t p, c;
+	uint64_t sum;
+
+	for (p = 0; p < producers; p++) {
+		for (sum = 0, c = 0; c < consumers; c++) {
+			sum += tally->got[c][p];
+			if (topology == BCAST)
+				CHECK_EQ(tally->got[c][p], count);
+		}
+		if (topology != BCAST)
+			CHECK_EQ(sum, count);
+	}
+}
+
+static void transfer(uint32_t topology, uint32_t producers, uint32_t consumers, uint64_t count,
+		     int64_t spin)
+{
+	struct shmring_opts o = many_opts(topology, producers, consumers, spin);
+	struct tally *tally = many_shared(sizeof(*tally));
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring *watch, *hold;
+	pid_t pids[2 * PEERS];
+	uint32_t k, n = 0;
+
+	count = test_rounds(count);
+	NEED(tally && !shmring_create(NULL, OBS, &o, &watch));
+	for (k = 0; k < consumers; k++) {
+		pids[n] = test_fork();
+		if (!pids[n++])
+			consume(shmring_fd(watch), &o, tally, k);
+	}
+	while (__atomic_load_n(&tally->ready, __ATOMIC_SEQ_CST) != consumers && !test_bad)
+		sched_yield();
+	NEED(!shmring_attach_fd(shmring_fd(watch), PROD, &o, &hold));
+	for (k = 1; k < producers; k++) {
+		pids[n] = test_fork();
+		if (!pids[n++])
+			produce(shmring_fd(watch), &o, k, count);
+	}
+	for (k = 0; k < count; k++)
+		if (many_send(hold, 0, k, sizeof(struct many_head) + k % 100, SHMRING_FOREVER))
+			break;
+	CHECK_EQ(k, count);
+	/* The last to leave, so that consumers see the end once. */
+	for (k = consumers; k < n; k++)
+		CHECK_EQ(test_reap(pids[k]), 0);
+	shmring_close(hold);
+	for (k = 0; k < consumers; k++)
+		CHECK_EQ(test_reap(pids[k]), 0);
+	check_tally(tally, topology, producers, consumers, count);
+	NEED(!shmring_info(watch, &info));
+	CHECK(info.produced > 0);
+	CHECK_EQ(info.produced, info.consumed);
+	CHECK_EQ(info.lost, 0);
+	munmap(tally, sizeof(*tally));
+	shmring_close(watch);
+}
+
+#define TRANSFER(name, topology, producers, consumers)			\
+	static void name(void)						\
+	{								\
+		transfer(topology, producers, consumers, 20000, 0);	\
+	}								\
+									\
+	static void name##_sleeping(void)				\
+	{								\
+		transfer(topology, producers, consumers, 10000, SHMRING_SPIN_NEVER); \
+	}
+
+TRANSFER(mpsc_1, MPSC, 1, 1)
+TRANSFER(mpsc_4, MPSC, 4, 1)
+TRANSFER(queue_1_1, QUEUE, 1, 1)
+TRANSFER(queue_3_3, QUEUE, 3, 3)
+TRANSFER(queue_1_4, QUEUE, 1, 4)
+TRANSFER(broadcast_1_1, BCAST, 1, 1)
+TRANSFER(broadcast_3_3, BCAST, 3, 3)
+TRANSFER(broadcast_1_4, BCAST, 1, 4)
+
+int main(void)
+{
+	START();
+	RUN(mpsc_1);
+	RUN(mpsc_1_sleeping);
+	RUN(mpsc_4);
+	RUN(mpsc_4_sleeping);
+	RUN(queue_1_1);
+	RUN(queue_1_1_sleeping);
+	RUN(queue_3_3);
+	RUN(queue_3_3_sleeping);
+	RUN(queue_1_4);
+	RUN(queue_1_4_sleeping);
+	RUN(broadcast_1_1);
+	RUN(broadcast_1_1_sleeping);
+	RUN(broadcast_3_3);
+	RUN(broadcast_3_3_sleeping);
+	RUN(broadcast_1_4);
+	RUN(broadcast_1_4_sleeping);
+	DONE();
+}
