@@ -300,7 +300,7 @@ static const struct pc_contender *const all[] = {
 
 static const struct pc_args defaults = {
 	.baseline = &pc_sysv_sem, .sizes = { 4, 8, 64, 1024 }, .n_sizes = 4, .trip_size = 64,
-	.rounds = 9, .target_ns = 50000000, .ring_bytes = 65536, .throughput = true,
+	.rounds = 9, .target_ns = 50000000, .ring_bytes = 256 << 10, .throughput = true,
 	.round_trip = true, .trace = true,
 };
 

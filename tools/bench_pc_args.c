@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
 	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0,
 	  "Round trip: bytes of a record (default 64)", 1 },
 	{ "ring", KEY_RING, "BYTES", 0,
-	  "Memory for records in rings; K and M may follow (default: pc 64K)", 1 },
+	  "Memory for records in rings; K and M may follow (default: 256K)", 1 },
 	{ NULL, 0, NULL, 0, "How:", 2 },
 	{ "rounds", 'r', "N", 0, "Rounds; in each, every contender runs once (default: pc 9)", 2 },
 	{ "time", KEY_TIME, "MS", 0, "About how long one run takes (default: pc 50)", 2 },
