@@ -138,9 +138,142 @@ TRANSFER(broadcast_1_1, BCAST, 1, 1)
 TRANSFER(broadcast_3_3, BCAST, 3, 3)
 TRANSFER(broadcast_1_4, BCAST, 1, 4)
 
+/* What a full lane does not take is counted: attempts = received + lost. */
+static void drop_newest(void)
+{
+	static const uint32_t topologies[] = { MPSC, QUEUE, BCAST };
+	struct many_head head;
+	struct shmring *p, *c;
+	uint64_t sent, got;
+	unsigned int t;
+	int err;
+
+	for (t = 0; t < 3; t++) {
+		struct shmring_opts o = many_opts(topologies[t], 2, 2, 0);
+
+		o.full_policy = SHMRING_FULL_DROP_NEWEST;
+		NEED(!test_pair(&o, &p, &c));
+		for (sent = 0; sent < 300; sent++) {
+			err = many_send(p, 0, sent, 100, SHMRING_FOREVER);
+			CHECK(!err || err == -ENOBUFS);
+		}
+		for (got = 0; many_recv(c, &head, SHMRING_NOWAIT) >= 0; got++)
+			CHECK_EQ(head.nth, got);
+		CHECK(shmring_lost(p) > 0);
+		CHECK_EQ(got + shmring_lost(p), sent);
+		shmring_close(p);
+		shmring_close(c);
+	}
+}
+
+/* A consumer that is lapped knows how many it has lost, and release says ESTALE. */
+static void overwrite(void)
+{
+	struct shmring_opts o = many_opts(BCAST, 2, 2, 0);
+	struct many_head head;
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t sent, got = 0;
+
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	NEED(!test_pair(&o, &p, &c));
+	for (sent = 0; sent < 5000; sent++) {
+		CHECK_EQ(many_send(p, 0, sent, 16 + sent % 100, SHMRING_NOWAIT), 0);
+		if (sent % 97 == 0)
+			while (many_recv(c, &head, SHMRING_NOWAIT) >= 0) {
+				CHECK_EQ(head.nth, got + shmring_lost(c));
+				got++;
+			}
+	}
+	while (many_recv(c, &head, SHMRING_NOWAIT) >= 0)
+		got++;
+	CHECK(shmring_lost(c) > 0);
+	CHECK_EQ(got + shmring_lost(c), sent);
+	CHECK_EQ(many_send(p, 0, sent++, 16, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_peek(c, &payload, SHMRING_NOWAIT), 16);
+	for (; sent < 6000; sent++)
+		CHECK_EQ(many_send(p, 0, sent, 100, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_release(c), -ESTALE);
+	while (many_recv(c, &head, SHMRING_NOWAIT) >= 0)
+		got++;
+	CHECK_EQ(got + shmring_lost(c), sent);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* What a consumer of a QUEUE had claimed when it was killed another one reads. */
+static void queue_orphans(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 2, 3, SHMRING_SPIN_NEVER);
+	uint64_t nth, seen[2] = { 0 };
+	struct many_head head;
+	struct shmring *p, *c;
+	const void *payload;
+	int pipes[2];
+	pid_t pid;
+	unsigned int turn;
+
+	NEED(!test_pair(&o, &p, &c) && !pipe(pipes));
+	for (turn = 0; turn < 50; turn++) {
+		for (nth = 0; nth < 2; nth++)
+			CHECK_EQ(many_send(p, 0, nth, 16, SHMRING_FOREVER), 0);
+		pid = test_fork();
+		if (!pid) {
+			struct shmring *other;
+
+			CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &other), 0);
+			CHECK_EQ(shmring_peek(other, &payload, SHMRING_FOREVER), 16);
+			test_tell(pipes[1]);
+			pause();
+		}
+		NEED(!test_hear(pipes[0]));
+		kill(pid, SIGKILL);
+		CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+		for (nth = 0; nth < 2; nth++) {
+			CHECK_EQ(many_recv(c, &head, SHMRING_FOREVER), 16);
+			seen[head.nth & 1]++;
+		}
+		CHECK_EQ(seen[0], turn + 1);
+		CHECK_EQ(seen[1], turn + 1);
+		CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), -EAGAIN);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Enough is enough in bytes, in records, and when nobody is left to bring more. */
+static void thresholds(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
+	struct shmring *p, *c;
+	unsigned int t;
+
+	for (t = 0; t < 4; t++) {
+		struct shmring_opts o = many_opts(topologies[t], 0, 0, SHMRING_SPIN_NEVER);
+
+		NEED(!test_pair(&o, &p, &c));
+		CHECK_EQ(many_send(p, 0, 0, 16, 0), 0);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 2, 0), -EAGAIN);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 25, 0, 0), -EAGAIN);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 24, 0, 0), SHMRING_EV_IN);
+		CHECK_EQ(many_send(p, 0, 1, 16, 0), 0);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 2, SHMRING_FOREVER), SHMRING_EV_IN);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 4097, 0, 0), -ERANGE);
+		shmring_close(p);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 3, SHMRING_FOREVER), SHMRING_EV_IN);
+		shmring_close(c);
+	}
+}
+
 int main(void)
 {
 	START();
+	RUN(drop_newest);
+	RUN(overwrite);
+	RUN(queue_orphans);
+	RUN(thresholds);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);
 	RUN(mpsc_4);
