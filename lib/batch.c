@@ -34,20 +34,60 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
 	return shmring_commit(r, len);
 }
 
+/*
+ * Put as many records as there is known room for. The first of what is not shown yet
+ * keeps its header zero and hides the others, so only the last needs a zero after it.
+ */
+static unsigned int shmring_fill(struct shmring *r, const struct iovec *msgs, unsigned int n)
+{
+	struct shmring_spsc_tx *tx = &r->tx;
+	const uint64_t limit = tx->limit, max = r->max_record;
+	uint64_t tail = tx->tail;
+	unsigned int k;
+
+	for (k = 0; k < n; k++) {
+		const size_t len = msgs[k].iov_len;
+		uint32_t word = SHMRING_REC_READY | (uint32_t)len;
+		uint32_t *header = shmring_spsc_word(tx, tail);
+
+		if (len > max || limit - tail < shmring_record_size(len) + SHMRING_REC_TAIL)
+			break;
+		if (len)
+			shmring_copy(header + 2, msgs[k].iov_base, len);
+		if (tx->hold_word) {
+			shmring_store(header, word | tx->chain);
+		} else {
+			tx->hold_pos = tail;
+			tx->hold_word = word;
+		}
+		tail += shmring_record_size(len);
+	}
+	if (k) {
+		shmring_store(shmring_spsc_word(tx, tail), 0);
+		tx->tail = tail;
+		tx->records += k;
+	}
+	return k;
+}
+
 long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
 			uint64_t deadline)
 {
-	unsigned int sent;
+	unsigned int sent = 0;
 	void *payload;
 	int err = -EINVAL;
 
-	for (sent = 0; sent < n; sent++) {
+	r->reserved = 0;
+	for (;;) {
+		sent += shmring_fill(r, msgs + sent, n - sent);
+		if (sent == n)
+			break;
 		err = shmring_reserve(r, msgs[sent].iov_len, &payload, deadline);
 		if (err)
 			break;
 		if (msgs[sent].iov_len)
 			memcpy(payload, msgs[sent].iov_base, msgs[sent].iov_len);
-		shmring_put(r, msgs[sent].iov_len);
+		shmring_put(r, msgs[sent++].iov_len);
 	}
 	shmring_flush(r);
 	return sent ? (long)sent : err;
@@ -108,22 +148,49 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 	return seen;
 }
 
+/* From a pair's ring: what is there, without a call for each. */
+static unsigned int shmring_drain(struct shmring_spsc_rx *rx, struct iovec *msgs,
+				  unsigned int n)
+{
+	struct shmring_spsc_rx at = *rx;
+	const void *payload;
+	unsigned int k;
+
+	for (k = 0; k < n; k++) {
+		long len = shmring_spsc_peek(&at, &payload);
+
+		if (len < 0 || (size_t)len > msgs[k].iov_len)
+			break;
+		if (len)
+			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
+		msgs[k].iov_len = (size_t)len;
+		shmring_spsc_next(&at, len);
+	}
+	rx->head = at.head;
+	rx->ahead = at.ahead;
+	return k;
+}
+
 static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, unsigned int n,
 			       const void *payload, size_t first)
 {
-	unsigned int got;
-	long len = (long)first;
+	unsigned int got = 1;
+	long len;
 
-	for (got = 0;;) {
+	if (first)
+		shmring_copy(msgs[0].iov_base, payload, first);
+	msgs[0].iov_len = first;
+	if (h->in == &shmring_pair_in)
+		return got + shmring_drain(&h->core.rx, msgs + 1, n - 1);
+	for (; got < n; got++) {
+		len = shmring_more(h, &payload, msgs[got].iov_len);
+		if (len < 0)
+			break;
 		if (len)
 			memcpy(msgs[got].iov_base, payload, (size_t)len);
 		msgs[got].iov_len = (size_t)len;
-		if (++got == n)
-			return got;
-		len = shmring_more(h, &payload, msgs[got].iov_len);
-		if (len < 0)
-			return got;
 	}
+	return got;
 }
 
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
