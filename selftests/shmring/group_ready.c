@@ -252,11 +252,9 @@ TEST_F(ready, with_space_in_the_own_lane)
 	if (self->consumers == 2) {
 		EXPECT_TRUE(armed(p));
 		EXPECT_EQ(-EAGAIN, ring_wait(p->fd, OUT, NOW));
-		if (variant->topology == QUEUE) {
-			EXPECT_EQ(0, member_release(&self->c[1]));
-		} else {
-			EXPECT_EQ('x', member_take(&self->c[1]));
-		}
+		EXPECT_EQ(variant->topology == QUEUE ? 0 : 'x',
+			  variant->topology == QUEUE ? member_release(&self->c[1]) :
+						       member_take(&self->c[1]));
 	}
 	EXPECT_FALSE(armed(p));
 	EXPECT_EQ(OUT, ring_wait(p->fd, OUT, NOW));

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rings with many endpoints whose words are lies, and where consumers begin: the kernel
+ * computes with what anybody wrote, harms nobody else, and puts right what a successor needs.
+ */
+#include "group.h"
+
+#define ROUNDS	300
+
+FIXTURE(lies) {
+	int ring;
+	struct member p[2], c;
+};
+
+FIXTURE_VARIANT(lies) {
+	__u32 topology, policy;
+};
+
+FIXTURE_VARIANT_ADD(lies, mpsc) { MPSC };
+FIXTURE_VARIANT_ADD(lies, queue) { QUEUE };
+FIXTURE_VARIANT_ADD(lies, broadcast) { BROADCAST };
+FIXTURE_VARIANT_ADD(lies, overwrite) { BROADCAST, SHMRING_FULL_OVERWRITE };
+
+FIXTURE_SETUP(lies)
+{
+	self->ring = group_create(variant->topology, variant->policy, 2,
+				  variant->topology == MPSC ? 1 : 2);
+	ASSERT_LE(0, self->ring);
+	for (int k = 0; k < 2; k++)
+		ASSERT_TRUE(member_attach(&self->p[k], PRODUCER, self->ring));
+	ASSERT_TRUE(member_attach(&self->c, CONSUMER, self->ring));
+}
+
+FIXTURE_TEARDOWN(lies)
+{
+	close(self->ring);
+}
+
+/* The same in every run. Small numbers and large ones, as positions and as noise. */
+static __u64 lie(__u64 *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	switch (*seed >> 61) {
+	case 0:
+		return ~0ull;
+	case 1:
+		return *seed >> 50 & ~7ull;
+	case 2:
+		return *seed >> 53;
+	case 3:
+		return 1ull << (*seed >> 40 & 63);
+	default:
+		return *seed;
+	}
+}
+
+static void scribble(void *page, __u64 *seed)
+{
+	__u64 *word = page;
+
+	for (size_t i = 0; i < page_size() / sizeof(*word); i++)
+		shmring_store(&word[i], lie(seed));
+}
+
+static bool answers(int ret)
+{
+	return ret > 0 || ret == -EAGAIN || ret == -EPROTO;
+}
+
+/* Everything that looks at positions, on pages of noise; a successor can begin anyway. */
+TEST_F(lies, are_computed_with)
+{
+	struct shmring_ioc_adopt adopt = { 0 };
+	struct shmring_ioc_info info;
+	__u64 seed = variant->topology + 1;
+
+	for (int k = 0; k < ROUNDS; k++) {
+		scribble(self->p[0].mine, &seed);
+		scribble(self->c.mine, &seed);
+		scribble(variant->topology == QUEUE ? self->c.shared : self->p[0].shared, &seed);
+		scribble(self->p[0].lane[0], &seed);
+		EXPECT_TRUE(answers(ring_wait(self->p[0].fd, OUT, NOW)));
+		EXPECT_TRUE(answers(ring_wait(self->p[1].fd, OUT, NOW)));
+		EXPECT_TRUE(answers(ring_wait(self->c.fd, IN, NOW)));
+		EXPECT_TRUE(answers(ring_wait_need(self->c.fd, IN, 4000, NOW)));
+		poll_now(self->p[0].fd, POLLOUT);
+		poll_now(self->c.fd, POLLIN);
+		EXPECT_EQ(0, ring_kick(self->p[0].fd));
+		EXPECT_EQ(0, ring_kick(self->c.fd));
+		EXPECT_EQ(0, ring_info(self->ring, &info));
+		if (variant->topology == QUEUE)
+			ring_adopt(self->c.fd, &adopt, SHMRING_ADOPT_TAKE);
+		if (k % 16 == 0) {
+			member_close(&self->c);
+			ASSERT_LE(0, self->c.fd = ring_attach_fd(CONSUMER, self->ring));
+			ASSERT_TRUE(member_start(&self->c, self->c.fd));
+		}
+	}
+}
+
+/* ---- a liar harms itself, and its successor begins where it can ---- */
+
+TEST_F(lies, of_a_producer_make_the_consumer_look)
+{
+	struct member *p = &self->p[0];
+
+	shmring_store(&p->mine->pos, 1ull << 40);
+	/* Of a QUEUE it is a lane without records. */
+	EXPECT_EQ(variant->topology == QUEUE ? -EAGAIN : IN, ring_wait(self->c.fd, IN, NOW));
+	EXPECT_EQ(variant->topology == QUEUE ? 0 : POLLIN, poll_now(self->c.fd, POLLIN));
+	ASSERT_EQ(0, member_send(&self->p[1], 24, 'b'));
+	EXPECT_EQ(IN, ring_wait(self->c.fd, IN, NOW));
+	EXPECT_EQ(OUT, ring_wait(self->p[1].fd, OUT, NOW));
+}
+
+TEST_F(lies, of_a_consumer_end_with_it)
+{
+	struct member *p = &self->p[0], *c = &self->c;
+	bool group_wait = variant->policy == SHMRING_FULL_WAIT;
+
+	ASSERT_EQ(0, member_send(p, 24, 'a'));
+	if (variant->topology == QUEUE)
+		shmring_store(&c->shared->head[0].claim, shmring_tagged(1ull << 40, 0));
+	shmring_store(&c->mine->lane[0].pos, (1ull << 40) + 3);
+	EXPECT_EQ(variant->topology == BROADCAST ? OUT : -EPROTO, ring_wait(p->fd, OUT, NOW));
+	shmring_store(&c->mine->lane[0].pos, SHMRING_POS_JOINING);
+	if (variant->topology == BROADCAST)
+		EXPECT_EQ(group_wait ? -EAGAIN : OUT, ring_wait(p->fd, OUT, NOW));
+	member_close(c);
+	ASSERT_TRUE(member_attach(c, CONSUMER, self->ring));
+	EXPECT_EQ(32, variant->topology == QUEUE ?
+		      shmring_tagged_pos(c->shared->head[0].claim) : c->mine->lane[0].pos);
+	EXPECT_EQ(OUT, ring_wait(p->fd, OUT, NOW));
+	ASSERT_EQ(0, member_send(p, 24, 'b'));
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	if (group_wait)
+		EXPECT_EQ('b', member_take(c));
+}
+
+/* ---- where a consumer of a BROADCAST ring begins ---- */
+
+TEST_F(lies, a_consumer_begins_where_producers_are)
+{
+	struct member second;
+
+	if (variant->topology != BROADCAST)
+		return;
+	ASSERT_EQ(0, member_send(&self->p[0], 24, 'a'));
+	ASSERT_EQ(0, member_send(&self->p[1], 40, 'b'));
+	ASSERT_TRUE(member_attach(&second, CONSUMER, self->ring));
+	EXPECT_EQ(32, second.mine->lane[0].pos);
+	EXPECT_EQ(48, second.mine->lane[1].pos);
+	EXPECT_EQ(-EAGAIN, ring_wait(second.fd, IN, NOW));
+	EXPECT_EQ(IN, ring_wait(self->c.fd, IN, NOW));
+	ASSERT_EQ(0, member_send(&self->p[0], 24, 'c'));
+	EXPECT_EQ(IN, ring_wait(second.fd, IN, NOW));
+	member_close(&second);
+
+	/* Its slot's next one begins anew, at a place where a record can be. */
+	shmring_store(&self->p[1].mine->pos, 77);
+	ASSERT_TRUE(member_attach(&second, CONSUMER, self->ring));
+	EXPECT_EQ(64, second.mine->lane[0].pos);
+	EXPECT_EQ(72, second.mine->lane[1].pos);
+	EXPECT_EQ(2, second.meta->slot[second.info.slot].generation);
+}
+
+TEST_HARNESS_MAIN
