@@ -14,6 +14,9 @@
 enum {
 	KEY_SPIN = 0x100,
 	KEY_SLOTS,
+	KEY_PRODUCERS,
+	KEY_CONSUMERS,
+	KEY_POLICY,
 };
 
 struct create_args {
@@ -25,8 +28,16 @@ struct create_args {
 static const struct argp_option options[] = {
 	{ "quiet", 'q', NULL, 0, "Say nothing", 1 },
 	{ "topology", 'T', "WHICH", 0,
-	  "spsc (default: one producer, one consumer) or raw (memory for structures of your own)",
-	  4 },
+	  "spsc (default: one producer, one consumer), mpsc (many producers, one consumer), queue "
+	  "(many of both, a record to one), broadcast (many of both, a record to all) or raw "
+	  "(memory for structures of your own)", 4 },
+	{ "producers", KEY_PRODUCERS, "N", 0,
+	  "mpsc, queue, broadcast: how many may send at once (default 8)", 4 },
+	{ "consumers", KEY_CONSUMERS, "N", 0,
+	  "queue, broadcast: how many may receive at once (default 8)", 4 },
+	{ "policy", KEY_POLICY, "WHICH", 0,
+	  "When it is full: wait (default), drop what is new, or overwrite what is old "
+	  "(broadcast)", 4 },
 	{ "slots", KEY_SLOTS, "N", 0, "raw: how many may use it at once (default 16)", 4 },
 	{ "spin", KEY_SPIN, NULL, 0, "A ring on which nobody ever sleeps", 4 },
 	{ 0 }
@@ -48,10 +59,36 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'T':
 		if (!strcmp(arg, "spsc"))
 			args->common.opts.topology = SHMRING_TOPO_SPSC;
+		else if (!strcmp(arg, "mpsc"))
+			args->common.opts.topology = SHMRING_TOPO_MPSC;
+		else if (!strcmp(arg, "queue"))
+			args->common.opts.topology = SHMRING_TOPO_QUEUE;
+		else if (!strcmp(arg, "broadcast"))
+			args->common.opts.topology = SHMRING_TOPO_BROADCAST;
 		else if (!strcmp(arg, "raw"))
 			args->common.opts.topology = SHMRING_TOPO_RAW;
 		else
-			argp_error(state, "--topology: '%s' is not spsc or raw", arg);
+			argp_error(state,
+				   "--topology: '%s' is not spsc, mpsc, queue, broadcast or raw",
+				   arg);
+		return 0;
+	case KEY_PRODUCERS:
+		args->common.opts.producers = (uint32_t)
+			tool_parse_number(state, "--producers", arg, 1, SHMRING_SLOTS_MAX - 1);
+		return 0;
+	case KEY_CONSUMERS:
+		args->common.opts.consumers = (uint32_t)
+			tool_parse_number(state, "--consumers", arg, 1, SHMRING_SLOTS_MAX - 1);
+		return 0;
+	case KEY_POLICY:
+		if (!strcmp(arg, "wait"))
+			args->common.opts.full_policy = SHMRING_FULL_WAIT;
+		else if (!strcmp(arg, "drop"))
+			args->common.opts.full_policy = SHMRING_FULL_DROP_NEWEST;
+		else if (!strcmp(arg, "overwrite"))
+			args->common.opts.full_policy = SHMRING_FULL_OVERWRITE;
+		else
+			argp_error(state, "--policy: '%s' is not wait, drop or overwrite", arg);
 		return 0;
 	case KEY_SLOTS:
 		args->common.opts.slots = (uint32_t)tool_parse_number(state, "--slots", arg, 1,

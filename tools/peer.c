@@ -39,7 +39,10 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 	peer->r = r;
 	peer->slot = role == SHMRING_ROLE_PRODUCER;
 	peer->stale = false;
-	if (shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) || shmring_info(r, &info))
+	/* Where there are several, who came before whom is nobody's business. */
+	peer->many = !shmring_info(r, &info) && info.topology != SHMRING_TOPO_SPSC;
+	if (peer->many || shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) ||
+	    shmring_info(r, &info))
 		return;
 	/* What a sender left behind is to be received, and its end with it. */
 	peer->stale = role == SHMRING_ROLE_PRODUCER || info.produced == info.consumed;
@@ -109,6 +112,10 @@ static int left_how(struct tool_peer *peer, bool *there)
 	struct shmring_stats stats = { .size = sizeof(stats) };
 
 	*there = false;
+	if (peer->many) {
+		*there = true;
+		return 0;
+	}
 	if (tool_peer_stale(peer) || shmring_get_stats(peer->r, peer->slot, &stats))
 		return 0;
 	if (stats.state == SHMRING_SLOT_DEAD)

@@ -128,6 +128,7 @@ struct tool_peer {
 	struct shmring *r;
 	unsigned int slot;
 	bool stale;
+	bool many;		/* several endpoints may be there */
 	uint64_t bytes;
 };
 
