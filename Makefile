@@ -46,6 +46,8 @@ help:
 	@echo '  lint            - checkpatch, sparse, W=1, clang, shellcheck, codespell'
 	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
 	@echo '                    lockdep and kmemleak, and with KCSAN: about an hour'
+	@echo '  check-aarch64   - the ring core as aarch64 programs, under qemu'
+	@echo '  fuzz            - the ring core under libFuzzer; FUZZ_SECONDS= each'
 	@echo '  vm-shell        - a shell in the guest'
 	@echo ''
 	@echo 'Installing and cleaning:'
@@ -123,6 +125,12 @@ check-debug: $(check_needs_vm) deps-debug-kernel
 		--timeout 3600 --program-timeout 1200
 	$(Q)$(top)/selftests/vm/run-vm --kernel 6.1-kcsan --timeout 3600 --program-timeout 1200
 
+check-aarch64: deps-build deps-cross
+	$(call sub,lib) check-aarch64
+
+fuzz: deps-build deps-fuzz
+	$(call sub,lib) fuzz
+
 vm-shell: lib tools deps-kernel deps-vm kernel-$(KERNEL)
 	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --shell
 
@@ -149,4 +157,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench bench-peers \
-	lint check check-fast check-vm check-debug vm-shell install clean distclean
+	lint check check-fast check-vm check-debug check-aarch64 fuzz vm-shell install clean distclean

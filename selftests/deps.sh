@@ -43,6 +43,11 @@ peers     file:/usr/include/dpdk/rte_ring.h libdpdk-dev
 peers     file:/usr/include/boost/lockfree/spsc_queue.hpp libboost-dev
 peers     file:/usr/include/readerwriterqueue/readerwriterqueue.h libreaderwriterqueue-dev
 peers     file:/usr/include/concurrentqueue/concurrentqueue.h libconcurrentqueue-dev
+cross     cmd:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu
+cross     file:/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
+cross     cmd:qemu-aarch64-static     qemu-user-static
+fuzz      cmd:clang                   clang
+fuzz      file:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 lint      cmd:perl                    perl
 lint      cmd:sparse                  sparse
 lint      cmd:shellcheck              shellcheck

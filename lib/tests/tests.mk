@@ -2,8 +2,8 @@
 # The library's tests, included by lib/Makefile. Statically linked against the library, so
 # that a copy of the file is all that a guest needs.
 
-TESTS	:= core core_merge core_queue core_broadcast step errors transfer ready death names scm raw \
-	info hostile many
+TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
+	fuzz_producer errors transfer ready death names scm raw info hostile many
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -39,6 +39,35 @@ check-asan:
 .PHONY: check-variant
 check-variant: tests
 	SHMRING_TEST_BACKEND=memfd sh $(SRC)/tests/run.sh $(TEST_BINS)
+
+# The ring core needs no library: what is plain memory runs on any machine that QEMU knows.
+AARCH64_CC	?= aarch64-linux-gnu-gcc
+AARCH64_QEMU	?= qemu-aarch64-static
+CORE_TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
+	fuzz_producer
+.PHONY: check-aarch64 fuzz
+check-aarch64:
+	@if ! command -v $(AARCH64_CC) > /dev/null || ! command -v $(AARCH64_QEMU) > /dev/null; then \
+		echo 'SKIP: check-aarch64 needs $(AARCH64_CC) and $(AARCH64_QEMU)'; exit 0; fi; \
+	mkdir -p $(OUT)-aarch64 && cd $(OUT)-aarch64 && for t in $(CORE_TESTS); do \
+		$(AARCH64_CC) $(filter-out -MMD -MP,$(TEST_CFLAGS)) -static -o $$t.bin \
+			$(SRC)/tests/$$t.c || exit 1; \
+		printf '#!/bin/sh\nexec %s %s\n' $(AARCH64_QEMU) $(OUT)-aarch64/$$t.bin > $$t; \
+		chmod +x $$t; \
+	done && SHMRING_TEST_BACKEND=memfd sh $(SRC)/tests/run.sh $(CORE_TESTS:%=./%)
+
+# libFuzzer, for so many seconds each; what it found before is in build/.
+FUZZ_SECONDS	?= 60
+fuzz: | $(OUT)/tests
+	@for t in fuzz_consumer fuzz_producer; do \
+		mkdir -p $(OUT)/tests/$$t.corpus && \
+		clang $(filter-out -MMD -MP,$(TEST_CFLAGS)) -DFUZZ_LIBFUZZER -Wno-unused-variable \
+			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+			-o $(OUT)/tests/$$t-lib $(SRC)/tests/$$t.c && \
+		$(OUT)/tests/$$t-lib -max_total_time=$(FUZZ_SECONDS) -max_len=256 -timeout=5 \
+			-print_final_stats=1 -artifact_prefix=$(OUT)/tests/ \
+			$(OUT)/tests/$$t.corpus || exit 1; \
+	done
 
 tests-install: tests
 	$(INSTALL) -d $(DESTDIR)$(TESTDIR)
