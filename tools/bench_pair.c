@@ -57,20 +57,22 @@ static uint64_t switches(void)
 	return getrusage(RUSAGE_SELF, &ru) ? 0 : (uint64_t)ru.ru_nvcsw;
 }
 
+/* Reading the clock may be a system call, which must not be counted. */
+
 void bench_mark_begin(struct bench_pair *pair, unsigned int side)
 {
 	pair->side[side].switches = switches();
 	pair->side[side].cpu = bench_cpu_time();
+	pair->side[side].begin = bench_now();
 	if (pair->traced)
 		bench_trace_mark(true);
-	pair->side[side].begin = bench_now();
 }
 
 void bench_mark_end(struct bench_pair *pair, unsigned int side)
 {
-	pair->side[side].end = bench_now();
 	if (pair->traced)
 		bench_trace_mark(false);
+	pair->side[side].end = bench_now();
 	pair->side[side].cpu = bench_cpu_time() - pair->side[side].cpu;
 	pair->side[side].switches = switches() - pair->side[side].switches;
 }
