@@ -6,6 +6,7 @@
 #include "bench_pc.h"
 
 #define TRACED_MAX	200000
+#define TRACED_COSTS	1000	/* where each record is some calls, and each call is stopped */
 
 /* Why @who cannot run, in words; NULL: it can. */
 static const char *obstacle(const struct pc_args *args, const struct pc_contender *who)
@@ -87,7 +88,7 @@ static void prepare(const struct pc_args *args, const struct pc_result *result, 
 static int trace(const struct pc_args *args, struct pc_result *result,
 		 struct bench_progress *progress)
 {
-	uint64_t traced_max = args->bench->costs ? TRACED_MAX / 40 : TRACED_MAX;
+	uint64_t traced_max = args->bench->costs ? TRACED_COSTS : TRACED_MAX;
 	struct pc_run run;
 	int err;
 
