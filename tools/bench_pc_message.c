@@ -232,7 +232,9 @@ static const char *unix_seq_unfit(const struct pc_shape *shape)
 		return "no socket can be made";
 	getsockopt(c->to, SOL_SOCKET, SO_SNDBUF, &room, &n);
 	message_destroy(c);
-	return room < (int)shape->len + 64 ? "longer than /proc/sys/net/core/wmem_max allows" : NULL;
+	if (room < (int)shape->len + 64)
+		return "longer than /proc/sys/net/core/wmem_max allows";
+	return NULL;
 }
 
 static const char *posix_mq_unfit(const struct pc_shape *shape)
