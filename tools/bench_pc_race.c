@@ -5,8 +5,8 @@
  * Every record has a number of its own and a pattern. Consumers write down in shared
  * memory how often they got each number, so what is lost, doubled or torn is counted
  * exactly, even where the ring's own count has gone astray and the run is stopped.
- * Next to it the same ring behind a lock, and rings of one producer and one consumer
- * each: of those, one wrong record is exit status 6.
+ * Next to it the same ring behind a lock, and shmring in each topology: of those, one
+ * wrong record is exit status 6.
  *
  * A broken ring may never be empty or full again. A consumer ends after twice as many
  * records as there are, and what is left then is killed.
@@ -78,6 +78,17 @@ static int consume(struct race *r)
 	return 0;
 }
 
+/* What is sent before a consumer is there would not be for it. */
+static void meet(struct race *r)
+{
+	uint32_t all = RACE_EACH + race_consumers(r->kind);
+
+	/* Each pairs with those of the others: all have joined. */
+	__atomic_fetch_add(&r->f->arrived, 1, __ATOMIC_RELEASE);
+	while (shmring_load_acquire(&r->f->arrived) < all)
+		sched_yield();
+}
+
 static void child(struct race *r, const struct bench_place *place, unsigned int i, pid_t parent)
 {
 	bool producer = i < RACE_EACH;
@@ -93,8 +104,12 @@ static void child(struct race *r, const struct bench_place *place, unsigned int 
 	err = bench_pin(place->cpu[i % 2].id);
 	if (!err && r->kind->join)
 		err = r->kind->join(r, producer);
-	if (!err)
+	if (!err) {
+		meet(r);
+		r->f->begin[i] = bench_now();
 		err = producer ? produce(r) : consume(r);
+		r->f->end[i] = bench_now();
+	}
 	if (!err && r->kind->leave)
 		r->kind->leave(r);
 	if (err)
@@ -149,7 +164,7 @@ static int run(struct race *r, const struct bench_place *place)
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	fflush(NULL);
-	for (i = 0; i < 2 * RACE_EACH; i++) {
+	for (i = 0; i < RACE_EACH + race_consumers(r->kind); i++) {
 		pid[i] = fork();
 		if (!pid[i])
 			child(r, place, i, parent);
@@ -167,11 +182,15 @@ struct toll {
 	double doubled;
 	double torn;
 	double got;
+	double rate;	/* taken a second, by all */
 };
 
-static void count(const struct field *f, struct toll *t)
+static void count(const struct race *r, struct toll *t)
 {
-	unsigned int i;
+	uint32_t copies = r->kind->everyone ? race_consumers(r->kind) : 1;
+	unsigned int n = RACE_EACH + race_consumers(r->kind), i;
+	uint64_t begin = UINT64_MAX, end = 0;
+	const struct field *f = r->f;
 	uint64_t k;
 
 	memset(t, 0, sizeof(*t));
@@ -182,12 +201,30 @@ static void count(const struct field *f, struct toll *t)
 		for (k = 0; k < f->records; k++) {
 			uint32_t seen = f->seen[i * f->records + k];
 
-			if (k < f->put[i] && !seen)
-				t->lost++;
-			if (seen > 1)
-				t->doubled += seen - 1;
+			if (k < f->put[i] && seen < copies)
+				t->lost += copies - seen;
+			if (seen > copies)
+				t->doubled += seen - copies;
 		}
 	}
+	for (i = 0; i < n; i++) {
+		begin = f->begin[i] < begin ? f->begin[i] : begin;
+		end = f->end[i] > end ? f->end[i] : end;
+	}
+	t->rate = end > begin ? t->got / ((double)(end - begin) / 1e9) : 0;
+}
+
+static int add_rate(json_t *doc, const struct race_kind *kind, const struct toll *t)
+{
+	const struct bench_result out = {
+		.group = "Taken out by all consumers, of rings that are correct",
+		.contender = kind->name, .metric = "throughput", .unit = "records/s",
+		.payload = RACE_LEN, .rounds = &t->rate, .n = 1,
+		.extra = json_pack("{s:i, s:i}", "producers", RACE_EACH,
+				   "consumers", (int)race_consumers(kind)),
+	};
+
+	return bench_doc_add(doc, &out);
 }
 
 static int add(json_t *doc, const struct race_kind *kind, const struct toll *t, bool stopped)
@@ -217,7 +254,7 @@ static int add(json_t *doc, const struct race_kind *kind, const struct toll *t, 
 		if (err)
 			return err;
 	}
-	return 0;
+	return kind->correct ? add_rate(doc, kind, t) : 0;
 }
 
 /* One ring, from nothing to its results in @doc; an exit code. */
@@ -234,14 +271,21 @@ static int race(const struct pc_args *args, const struct race_kind *kind, json_t
 		return tool_fail(-errno, "cannot share memory with the processes");
 	r.f->records = records;
 	r.f->producers_left = RACE_EACH;
-	r.f->consumers_left = RACE_EACH;
+	r.f->consumers_left = race_consumers(kind);
 	err = kind->make ? kind->make(&r) : 0;
+	if (err && kind->backend == SHMRING_BACKEND_DEVICE) {
+		munmap(r.f, r.bytes);
+		bench_doc_skip(doc, kind->name, err == -ENOENT ?
+			       "there is no /dev/shmring, so the module is not loaded" :
+			       shmring_strerror(err));
+		return TOOL_OK;
+	}
 	if (!err) {
 		err = run(&r, &args->place);
 		if (kind->free)
 			kind->free(&r);
 	}
-	count(r.f, &t);
+	count(&r, &t);
 	munmap(r.f, r.bytes);
 	if (err == -EINTR)
 		return tool_signal_exit();
@@ -285,8 +329,8 @@ int pc_race(const struct pc_args *args)
 				       args->tsv ? BENCH_TSV : BENCH_TEXT,
 			"Head, tail and count need one owner each, or a lock around all three: with two "
 			"of a kind, two write one slot, two take one record, and the count drifts.\n"
-			"An atomic count alone mends the count and nothing else. A ring of its own for "
-			"each pair needs no lock at all.");
+			"An atomic count alone mends the count and nothing else. shmring needs no lock: MPSC "
+			"is for one consumer, in a QUEUE each record goes to one of them, in BROADCAST to all.");
 	json_decref(doc);
 	return code;
 }

@@ -172,6 +172,59 @@ static int grid_get(struct race *r, uint64_t *record)
 	return -EAGAIN;
 }
 
+/* One shmring for all of them. */
+
+static int ring_make(struct race *r)
+{
+	struct shmring_opts opts = {
+		.size = sizeof(opts), .backend = r->kind->backend, .topology = r->kind->topology,
+		.data_size = RACE_SLOTS * RACE_LEN, .producers = RACE_EACH,
+		.consumers = race_consumers(r->kind),
+	};
+
+	return shmring_create(NULL, SHMRING_ROLE_OBSERVER, &opts, &r->keeper[0][0]);
+}
+
+static void ring_free(struct race *r)
+{
+	shmring_close(r->keeper[0][0]);
+}
+
+static int ring_join(struct race *r, bool producer)
+{
+	const struct shmring_opts opts = { .size = sizeof(opts), .backend = r->kind->backend };
+
+	return shmring_attach_fd(shmring_fd(r->keeper[0][0]),
+				 producer ? SHMRING_ROLE_PRODUCER : SHMRING_ROLE_CONSUMER, &opts,
+				 &r->end[0]);
+}
+
+static void ring_leave(struct race *r)
+{
+	shmring_close(r->end[0]);
+}
+
+static int ring_put(struct race *r, const uint64_t *record)
+{
+	return shmring_send(r->end[0], record, RACE_LEN, SHMRING_NOWAIT);
+}
+
+static int ring_get(struct race *r, uint64_t *record)
+{
+	long got = shmring_recv(r->end[0], record, RACE_LEN, SHMRING_NOWAIT);
+
+	if (got == RACE_LEN)
+		return 0;
+	if (got == -EPIPE)	/* all producers have ended, and there is nothing left */
+		return -EAGAIN;
+	return got < 0 ? (int)got : -EBADMSG;
+}
+
+#define RING(NAME, BACKEND, TOPOLOGY)					\
+	.name = NAME, .correct = true, .backend = SHMRING_BACKEND_##BACKEND,	\
+	.topology = SHMRING_TOPO_##TOPOLOGY, .make = ring_make, .free = ring_free,	\
+	.join = ring_join, .leave = ring_leave, .put = ring_put, .get = ring_get
+
 const struct race_kind race_kinds[] = {
 	{ .name = "textbook-ring", .put = textbook_put, .get = textbook_get },
 	{ .name = "textbook-ring, atomic count", .put = atomic_put, .get = atomic_get },
@@ -180,5 +233,11 @@ const struct race_kind race_kinds[] = {
 	{ .name = "shmring-memfd, one for each pair", .correct = true, .make = grid_make,
 	  .free = grid_free, .join = grid_join, .leave = grid_leave, .put = grid_put,
 	  .get = grid_get },
+	{ RING("shmring-memfd, MPSC", MEMFD, MPSC), .one_consumer = true },
+	{ RING("shmring-memfd, QUEUE", MEMFD, QUEUE) },
+	{ RING("shmring-memfd, BROADCAST", MEMFD, BROADCAST), .everyone = true },
+	{ RING("shmring-device, MPSC", DEVICE, MPSC), .one_consumer = true },
+	{ RING("shmring-device, QUEUE", DEVICE, QUEUE) },
+	{ RING("shmring-device, BROADCAST", DEVICE, BROADCAST), .everyone = true },
 	{ .name = NULL },
 };
