@@ -53,7 +53,8 @@ void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *inf
 	for (lane = 0; lane < h->geo.producers; lane++) {
 		info->produced += shmring_load(&h->cursor[lane]->pos);
 		if (h->geo.topology == SHMRING_TOPO_MPSC)
-			info->consumed += shmring_load(&h->cursor[h->geo.producers]->lane[lane].pos);
+			info->consumed +=
+				shmring_load(&h->cursor[h->geo.producers]->lane[lane].pos);
 		else if (h->geo.topology == SHMRING_TOPO_QUEUE &&
 			 !shmring_queue_gate(&g, lane, &gate))
 			info->consumed += gate;

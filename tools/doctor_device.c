@@ -163,7 +163,8 @@ void doctor_node(struct doctor *d)
 			 "; sudo chgrp " GROUP " " TOOL_DEVICE " && sudo chmod 660 " TOOL_DEVICE);
 		doctor_tell(d, weight, "device node", fix,
 			    "you may not open " TOOL_DEVICE ", which is %04o for group %s instead of 0660 "
-			    "for group " GROUP " (make install brings the udev rule)", st.st_mode & 07777, group);
+			    "for group " GROUP " (make install brings the udev rule)",
+			    st.st_mode & 07777, group);
 		return;
 	}
 	if (in_group(st.st_gid, &already) && !already) {

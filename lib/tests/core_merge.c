@@ -68,15 +68,15 @@ static void ticket_wrap(void)
 /* Going back gives the same records in the same order, whatever was known of lanes. */
 static void merge_rewind(void)
 {
-	__u32 id, upto, k;
+	__u32 id, until, k;
 
-	for (upto = 1; upto <= 9; upto++) {
+	for (until = 1; until <= 9; until++) {
 		begin(SHMRING_TOPO_MPSC, 3, 1, 0);
 		for (id = 0; id < 12; id++)
 			CHECK_EQ(ring_send(&tx[id % 3], id, 8), 0);
 		NEXT(0, 0);
 		CHECK_EQ(ring_release(&rx[0]), 0);
-		for (k = 1; k <= upto; k++)
+		for (k = 1; k <= until; k++)
 			NEXT(0, k);
 		ring_rewind(&rx[0]);
 		for (k = 1; k < 12; k++)

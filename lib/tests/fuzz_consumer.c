@@ -29,7 +29,7 @@ static long receive(unsigned int n)
 		abort();
 	last = (const unsigned char *)p + len;
 	while (last != p)
-		*(volatile const unsigned char *)--last;
+		(void)*(volatile const unsigned char *)(last -= 1);
 	fuzz_delivered++;
 	if (r.topology == SHMRING_TOPO_SPSC)
 		shmring_spsc_next(&rx.rx, len);

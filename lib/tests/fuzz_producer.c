@@ -30,7 +30,7 @@ static long put(struct ring_tx *t, size_t len)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	__u32 kind, op, lane, k;
+	__u32 kind, op, lane, len, k;
 
 	fuzz_begin(data, size);
 	kind = fuzz_byte();
@@ -63,8 +63,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			FUZZ_CALL(ring_publish(&tx[lane]));
 			break;
 		default:
-			if (FUZZ_CALL(put(&tx[lane], op & 8 ? fuzz_byte() * 16 : fuzz_byte())) == 0 &&
-			    op & 1)
+			len = op & 8 ? fuzz_byte() * 16 : fuzz_byte();
+			if (FUZZ_CALL(put(&tx[lane], len)) == 0 && op & 1)
 				FUZZ_CALL(ring_publish(&tx[lane]));
 			break;
 		}

@@ -38,6 +38,7 @@ struct scenario {
 	__u32 topology, producers, consumers, overwrite;
 	__u32 bound;		/* preemptions; those with a kill get one less */
 	void (*setup)(void);
+
 	void (*actor[2])(void);
 	__u32 slot[2];		/* whose end a killed actor is */
 	void (*check)(int victim);
@@ -588,10 +589,12 @@ static void check_over(int victim)
 
 static const struct scenario scenarios[] = {
 	{ "spsc", STREAM(SPSC, 1), begin, { produce, consume }, { 0, 1 }, check_stream },
-	{ "spsc batch", STREAM(SPSC, 1), begin, { produce_batch, consume }, { 0, 1 }, check_stream },
+	{ "spsc batch", STREAM(SPSC, 1), begin, { produce_batch, consume }, { 0, 1 },
+	  check_stream },
 	{ "spsc full", STREAM(SPSC, 1), full, { produce_full, consume }, { 0, 1 }, check_stream },
 	{ "mpsc", STREAM(MPSC, 2), begin, { produce_in_turn, consume }, { 0, 2 }, check_stream },
-	{ "mpsc batch", STREAM(MPSC, 2), begin, { produce_batch, consume }, { 0, 2 }, check_stream },
+	{ "mpsc batch", STREAM(MPSC, 2), begin, { produce_batch, consume }, { 0, 2 },
+	  check_stream },
 	{ "mpsc full", STREAM(MPSC, 2), full, { produce_full, consume }, { 0, 2 }, check_stream },
 	{ "broadcast", STREAM(BROADCAST, 2), begin, { produce_in_turn, consume }, { 0, 2 },
 	  check_stream },
@@ -605,7 +608,8 @@ static const struct scenario scenarios[] = {
 	  check_queue },
 	{ "gone past", SHMRING_TOPO_QUEUE, 1, 3, 0, 2, full, { claim_0, claim_and_refill },
 	  { 1, 2 }, check_queue },
-	{ "join", SHMRING_TOPO_BROADCAST, 1, 1, 0, 3, producer_only, { produce_five, join_and_take },
+	{ "join", SHMRING_TOPO_BROADCAST, 1, 1, 0, 3, producer_only,
+	  { produce_five, join_and_take },
 	  { 0, 1 }, check_join },
 	{ "overwrite", SHMRING_TOPO_BROADCAST, 1, 1, 1, 2, over_setup, { produce_over, take_over },
 	  { 0, 1 }, check_over },

@@ -22,8 +22,9 @@
 #define shmring_store_release(p, v)	smp_store_release(p, v)	/* partner: at each use */
 #define shmring_fence()			smp_mb()		/* partner: at each use */
 #define shmring_rmb()			smp_rmb()		/* partner: at each use */
-#define shmring_add(p, n)		((__u64)atomic64_add_return(n, (atomic64_t *)(p)) - (n))
-#define shmring_swap_if(p, old, new)	(cmpxchg(p, old, new) == (old))
+#define shmring_add(p, n)		((__u64)atomic64_fetch_add(n, (atomic64_t *)(p)))
+#define shmring_swap_if(p, old, new)	\
+	({ __u64 __old = (old); cmpxchg(p, __old, new) == __old; })
 #define shmring_pause()			cpu_relax()
 #define shmring_likely(x)		likely(x)
 #define shmring_unlikely(x)		unlikely(x)
@@ -63,6 +64,7 @@ static inline void shmring_fence(void)
 
 	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
 }
+
 /* Nor loads that a fence orders: those that need it are acquire loads there. */
 #define shmring_rmb()			((void)0)
 #else
