@@ -53,7 +53,7 @@ wrong 2 "not a number of seconds" recv a -t 1.
 wrong 2 "not between 1 and" recv a -c 0
 wrong 2 "--chunk makes no lines" send a --chunk 5 -0
 wrong 2 "exclude each other" cat a -i -o
-wrong 2 "not spsc or raw" create a -T ring
+wrong 2 "not spsc, mpsc, queue, broadcast or raw" create a -T ring
 wrong 2 "--slots is for --topology raw" create a --slots 4
 wrong 2 "nrecognized option" list --frob
 for command in stat hz rm record; do
