@@ -103,8 +103,8 @@ TEST_F(ready, wakes_wait)
 	EXPECT_EQ(1, c->mine->wake_at);
 	EXPECT_EQ(SHMRING_WAKE_NEVER, c->mine->wake_records);
 	EXPECT_EQ(1, send32(&self->p[1]));
-	EXPECT_FALSE(armed(c));
 	EXPECT_EQ(0, child_end(&child));
+	EXPECT_FALSE(armed(c));	/* not before: who is woken arms, looks and disarms */
 	EXPECT_EQ(SHMRING_ARMED_NO, c->mine->armed);
 	EXPECT_EQ(0, send32(&self->p[1]));	/* nobody asks any more */
 }
@@ -153,8 +153,8 @@ TEST_F(ready, with_enough_bytes_in_all_lanes)
 	EXPECT_EQ(-EAGAIN, ring_wait_need(c->fd, IN, 65, NOW));
 	EXPECT_EQ(IN, ring_wait_need(c->fd, IN, 64, NOW));
 	EXPECT_EQ(1, send32(&self->p[0]));
-	EXPECT_FALSE(armed(c));
 	EXPECT_EQ(0, child_end(&child));
+	EXPECT_FALSE(armed(c));
 	EXPECT_EQ(-EAGAIN, ring_wait_need(c->fd, IN, 3 * 4088, NOW));
 	EXPECT_EQ(-ERANGE, ring_wait_need(c->fd, IN, 3 * 4088 + 1, NOW));
 }
@@ -227,8 +227,8 @@ TEST_F(ready, with_enough_records)
 	EXPECT_EQ(1, send32(&self->p[1]));
 	EXPECT_TRUE(armed(c));
 	EXPECT_EQ(1, send32(&self->p[1]));
-	EXPECT_FALSE(armed(c));
 	EXPECT_EQ(0, child_end(&child));
+	EXPECT_FALSE(armed(c));
 	EXPECT_EQ(IN, ring_wait_records(c->fd, 0, 3, NOW));
 	EXPECT_EQ('x', member_take(c));
 	EXPECT_EQ(-EAGAIN, ring_wait_records(c->fd, 4000, 3, NOW));
@@ -307,16 +307,19 @@ TEST(queue_wakes_one)
 {
 	FIXTURE_DATA(ready) self;
 	struct child child[2];
+	int status, other;
 
 	start(_metadata, &self, QUEUE);
 	for (int k = 0; k < 2; k++)
 		ASSERT_TRUE(sleeper(&child[k], &self.c[k], 0, 0));
 	EXPECT_EQ(1, send32(&self.p[0]));
-	EXPECT_EQ(1, armed(&self.c[0]) + armed(&self.c[1]));
+	other = wait(&status) == child[0].pid;
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(other == 1, armed(&self.c[1]));
+	EXPECT_EQ(other == 0, armed(&self.c[0]));
 	EXPECT_EQ(1, send32(&self.p[0]));
+	EXPECT_EQ(0, child_end(&child[other]));
 	EXPECT_EQ(0, armed(&self.c[0]) + armed(&self.c[1]));
-	EXPECT_EQ(0, child_end(&child[0]));
-	EXPECT_EQ(0, child_end(&child[1]));
 }
 
 /* One that asked once and listens no more is not the one. */
@@ -330,8 +333,8 @@ TEST(queue_wakes_one_that_listens)
 	EXPECT_TRUE(armed(&self.c[0]));
 	ASSERT_TRUE(sleeper(&child, &self.c[1], 0, 0));
 	EXPECT_EQ(1, send32(&self.p[0]));
-	EXPECT_EQ(0, armed(&self.c[0]) + armed(&self.c[1]));
 	EXPECT_EQ(0, child_end(&child));
+	EXPECT_EQ(0, armed(&self.c[0]) + armed(&self.c[1]));
 }
 
 /* Two sleepers of one endpoint: what the first of them needs wakes. */
