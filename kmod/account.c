@@ -21,7 +21,7 @@
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 static unsigned long max_bytes;
 module_param(max_bytes, ulong, 0644);
@@ -43,11 +43,16 @@ static DEFINE_SPINLOCK(shmring_account_lock);
 static LIST_HEAD(shmring_accounts);
 static unsigned long shmring_total_pages;
 
-static bool over(unsigned long pages, unsigned long more, unsigned long limit_bytes)
+/* Are @more pages too many for a limit of the module? 0 bytes: there is none. */
+static bool over(enum shmring_limit which, unsigned long pages, unsigned long more,
+		 unsigned long limit_bytes)
 {
 	unsigned long limit = limit_bytes >> PAGE_SHIFT;
 
-	return limit_bytes && (pages > limit || more > limit - pages);
+	if (!limit_bytes || (pages <= limit && more <= limit - pages))
+		return false;
+	trace_shmring_refuse(which, current_uid(), pages, more, limit);
+	return true;
 }
 
 /* Find the caller's account, or make @fresh it. Under shmring_account_lock. */
@@ -74,9 +79,10 @@ static int charge_module(struct shmring_charge *charge, unsigned long pages)
 
 	spin_lock(&shmring_account_lock);
 	account = account_of(current_uid(), fresh);
-	if (over(account->pages, pages, READ_ONCE(max_user_bytes))) {
+	if (over(SHMRING_LIMIT_USER, account->pages, pages, READ_ONCE(max_user_bytes))) {
 		err = -EDQUOT;
-	} else if (over(shmring_total_pages, pages, READ_ONCE(max_bytes))) {
+	} else if (over(SHMRING_LIMIT_TOTAL, shmring_total_pages, pages,
+			READ_ONCE(max_bytes))) {
 		err = -ENOSPC;
 	} else {
 		account->pages += pages;
@@ -119,8 +125,11 @@ static int charge_user(struct shmring_charge *charge, unsigned long pages)
 	have = atomic_long_read(&user->locked_vm);
 	do {
 		want = have + pages;
-		if (!unlimited && (want < have || want > limit))
+		if (!unlimited && (want < have || want > limit)) {
+			trace_shmring_refuse(SHMRING_LIMIT_MEMLOCK, current_uid(), have, pages,
+					     limit);
 			return -EDQUOT;
+		}
 	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &have, want));
 
 	charge->user = get_uid(user);

@@ -13,7 +13,7 @@
 #include <shmring/broadcast.h>
 #include <shmring/queue.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 /**
  * shmring_slot_take() - reserve the slot for a role
@@ -65,14 +65,17 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 }
 
 /* A position that stays if it can be; otherwise what is there counts as read. */
-static u64 shmring_repaired(const struct shmring_ring *ring, u32 lane, u64 head)
+static u64 shmring_repaired(const struct shmring_ring *ring, u32 slot, u32 lane, u64 head)
 {
 	/* pairs with the store-release in shmring_spsc_publish(), _lane_publish() */
 	u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
 
 	if (!IS_ALIGNED(head, SHMRING_REC_ALIGN) ||
-	    shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE)
-		return ALIGN_DOWN(tail, SHMRING_REC_ALIGN);
+	    shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE) {
+		tail = ALIGN_DOWN(tail, SHMRING_REC_ALIGN);
+		trace_shmring_recover(ring, slot, lane, head, tail);
+		return tail;
+	}
 	return head;
 }
 
@@ -107,12 +110,12 @@ static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
 			pos = &mine->pos;
 			fallthrough;
 		case SHMRING_TOPO_MPSC:
-			WRITE_ONCE(*pos, shmring_repaired(ring, lane, READ_ONCE(*pos)));
+			WRITE_ONCE(*pos, shmring_repaired(ring, slot, lane, READ_ONCE(*pos)));
 			break;
 		case SHMRING_TOPO_QUEUE:
 			pos = &ring->group.shared->head[lane].claim;
 			was = shmring_tagged_pos(READ_ONCE(*pos));
-			now = shmring_repaired(ring, lane, was);
+			now = shmring_repaired(ring, slot, lane, was);
 			if (now != was)
 				WRITE_ONCE(*pos, shmring_tagged(now, 0));
 			break;
@@ -165,8 +168,10 @@ static void shmring_unbind_group(struct shmring_ring *ring, const struct shmring
  */
 void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
+	ep->pid = task_tgid_nr(current);
 	spin_lock(&ring->lock);
 	list_add_tail(&ep->link, &ring->endpoints);
+	trace_shmring_attach(ep, ring, SHMRING_SLOT_LIVE);
 	if (ep->slot == SHMRING_NO_SLOT) {
 		ring->observers++;
 	} else {
@@ -224,16 +229,18 @@ void shmring_unbind(struct shmring_endpoint *ep)
 	list_del(&ep->link);
 	if (ep->slot == SHMRING_NO_SLOT) {
 		ring->observers--;
+		trace_shmring_detach(ep, ring, SHMRING_SLOT_VACANT);
 	} else {
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
-		u32 closed = READ_ONCE(cursor->closed);
+		u32 state = READ_ONCE(cursor->closed) ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD;
+
+		trace_shmring_detach(ep, ring, state);
 
 		/* While the slot is live: producers look at slots, then at orphans. */
 		if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER)
 			shmring_orphan_leave(ring, ep->slot);
 		/* What it published comes before its end; pairs with the reader's acquire. */
-		smp_store_release(&ring->meta->slot[ep->slot].state,
-				  closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);
+		smp_store_release(&ring->meta->slot[ep->slot].state, state);
 		if (shmring_is_group(ring))
 			shmring_unbind_group(ring, ep);
 		/* The state before GONE: who reads that (acquire) finds out how. */

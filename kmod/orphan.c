@@ -10,7 +10,7 @@
 #include <linux/nospec.h>
 #include <shmring/queue.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 static void shmring_orphan_offer(struct shmring_ring *ring, u32 slot)
 {
@@ -19,6 +19,7 @@ static void shmring_orphan_offer(struct shmring_ring *ring, u32 slot)
 	/* Who sees the state finds the rest; pairs with the one in shmring_queue_gate(). */
 	smp_store_release(&meta->orphan[slot].state, SHMRING_ORPHAN_WAITING);
 	WRITE_ONCE(meta->orphans, meta->orphans | BIT_ULL(slot));
+	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_WAITING);
 }
 
 static bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner)
@@ -70,6 +71,7 @@ static int shmring_adopt_take(struct shmring_endpoint *ep, struct shmring_ring *
 	/* owner first: for people who look on */
 	smp_store_release(&orphan->state, SHMRING_ORPHAN_TAKEN);
 	WRITE_ONCE(meta->orphans, meta->orphans & ~BIT_ULL(arg->slot));
+	trace_shmring_orphan(ring, arg->slot, SHMRING_ORPHAN_TAKEN);
 	shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
 	return 0;
 }
@@ -83,6 +85,7 @@ static int shmring_adopt_done(struct shmring_endpoint *ep, struct shmring_ring *
 		return -EINVAL;
 	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
 	smp_store_release(&ring->meta->orphan[slot].state, SHMRING_ORPHAN_NONE);
+	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_NONE);
 	shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
 	shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
 	return 0;

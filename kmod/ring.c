@@ -7,7 +7,7 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 /* Where everything goes in the file. DATA starts where a huge page may. */
 static void shmring_ring_layout(struct shmring_ring *ring)
@@ -145,6 +145,7 @@ struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
 	ring->group.producers = ring->producers;
 	ring->group.consumers = ring->consumers;
 	shmring_meta_fill(ring);
+	trace_shmring_create(ring);
 	return ring;
 
 err_unregister:
@@ -164,6 +165,7 @@ void shmring_ring_put(struct shmring_ring *ring)
 {
 	if (!shmring_put_and_unregister(ring))
 		return;
+	trace_shmring_destroy(ring);
 	shmring_memory_free(ring);
 	kfree(ring);
 }

@@ -59,6 +59,13 @@ struct shmring_charge {
 	unsigned long pages;
 };
 
+/* What can refuse a ring. */
+enum shmring_limit {
+	SHMRING_LIMIT_MEMLOCK,		/* RLIMIT_MEMLOCK of the caller */
+	SHMRING_LIMIT_USER,		/* max_user_bytes */
+	SHMRING_LIMIT_TOTAL,		/* max_bytes */
+};
+
 /**
  * struct shmring_place - where pages are wanted
  * @placement: SHMRING_PLACE_*
@@ -168,6 +175,7 @@ struct shmring_ring {
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
  * @rights: SHMRING_MAY_* that it may pass on
+ * @pid: process that bound it, in the initial PID namespace; for people to read
  */
 struct shmring_endpoint {
 	struct shmring_ring *ring;
@@ -179,6 +187,7 @@ struct shmring_endpoint {
 	u32 role;
 	u32 slot;
 	u32 rights;
+	pid_t pid;
 };
 
 /* The ring of a file, or NULL while it is unbound. */
@@ -276,7 +285,7 @@ void shmring_disarm(struct shmring_endpoint *ep, struct shmring_ring *ring, bool
 void shmring_signal(struct shmring_endpoint *ep, u32 events);
 void shmring_wake_all(struct shmring_ring *ring);
 void shmring_look_again(struct shmring_ring *ring);
-void shmring_kick_role(struct shmring_ring *ring, u32 role);
+unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role);
 int shmring_kick(struct shmring_endpoint *ep);
 
 /* wait.c */

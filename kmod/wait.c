@@ -8,7 +8,7 @@
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 static int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			      const struct shmring_ioc_wait *arg)
@@ -65,6 +65,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 	bool sleep = arg->deadline != SHMRING_DEADLINE_NOW, late = false;
 	ktime_t deadline = min_t(u64, arg->deadline, KTIME_MAX);
 	u64 slack = rt_task(current) ? 0 : current->timer_slack_ns;
+	unsigned int sleeps = 0;
 	DEFINE_WAIT(wait);
 	int ret;
 
@@ -72,6 +73,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 	if (ret)
 		return ret;
 
+	trace_shmring_wait_begin(ep, ring, arg);
 	for (;;) {
 		if (sleep)
 			prepare_to_wait(&ep->wq, &wait, TASK_INTERRUPTIBLE);
@@ -85,6 +87,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 			ret = -ERESTARTNOHAND;
 			break;
 		}
+		sleeps++;
 		late = !schedule_hrtimeout_range(deadline == KTIME_MAX ? NULL : &deadline,
 						 slack, HRTIMER_MODE_ABS);
 	}
@@ -93,6 +96,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 		if (arg->events & SHMRING_EV_DATA)
 			shmring_disarm(ep, ring, ret < 0 || !(ret & SHMRING_EV_IN));
 	}
+	trace_shmring_wait_end(ep, ring, ret, sleeps);
 	if (ret < 0)
 		return ret;
 	arg->revents = ret;

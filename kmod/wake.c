@@ -23,7 +23,7 @@
  */
 #include <linux/eventfd.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 /* Never, as a position that is ahead of @pos. */
 static u64 shmring_far(u64 pos)
@@ -160,8 +160,9 @@ void shmring_signal(struct shmring_endpoint *ep, u32 events)
  * Without a key: aio and io_uring take a key for the answer and do not ask
  * shmring_poll() again, which is what arms for the next time.
  */
-static void shmring_wake(struct shmring_endpoint *ep, u32 events)
+static void shmring_wake(struct shmring_endpoint *ep, const struct shmring_ring *ring, u32 events)
 {
+	trace_shmring_wake(ep, ring, events);
 	wake_up_all(&ep->wq);
 	shmring_signal(ep, events);
 }
@@ -175,8 +176,8 @@ void shmring_wake_all(struct shmring_ring *ring)
 	struct shmring_endpoint *ep;
 
 	list_for_each_entry(ep, &ring->endpoints, link)
-		shmring_wake(ep, shmring_data_event(ep, ring) |
-				 (shmring_peers_gone(ep, ring) ? SHMRING_EV_PEER : 0));
+		shmring_wake(ep, ring, shmring_data_event(ep, ring) |
+				       (shmring_peers_gone(ep, ring) ? SHMRING_EV_PEER : 0));
 }
 
 /**
@@ -189,7 +190,7 @@ void shmring_look_again(struct shmring_ring *ring)
 
 	for (slot = ring->producers; slot < ring->slots; slot++)
 		if ((ring->meta->rx_state & BIT_ULL(slot)) && ring->slot[slot]->need.bytes != 1)
-			wake_up_all(&ring->slot[slot]->wq);
+			shmring_wake(ring->slot[slot], ring, 0);
 }
 
 /* Is there anybody whom a wake-up reaches? Under ring->lock. */
@@ -199,8 +200,10 @@ static bool shmring_listens(struct shmring_endpoint *ep, u32 event)
 	return waitqueue_active(&ep->wq) || ep->eventfd[ilog2(event)];
 }
 
-static void shmring_kick_spsc(struct shmring_ring *ring, const struct shmring_endpoint *from)
+static unsigned int shmring_kick_spsc(struct shmring_ring *ring,
+				      const struct shmring_endpoint *from)
 {
+	unsigned int woken = 0;
 	u32 slot;
 
 	for (slot = 0; slot < ring->slots; slot++) {
@@ -214,8 +217,10 @@ static void shmring_kick_spsc(struct shmring_ring *ring, const struct shmring_en
 		    READ_ONCE(other->records) < READ_ONCE(cursor->wake_records))
 			continue;
 		shmring_arm_end(ring, slot, peer->role);
-		shmring_wake(peer, shmring_data_event(peer, ring));
+		shmring_wake(peer, ring, shmring_data_event(peer, ring));
+		woken++;
 	}
+	return woken;
 }
 
 /**
@@ -223,8 +228,10 @@ static void shmring_kick_spsc(struct shmring_ring *ring, const struct shmring_en
  * @ring: ring with several; ring->lock is held
  * @role: PRODUCER, or CONSUMER: then of a QUEUE one only, in turn, for no record
  *	needs two
+ *
+ * Return: how many were woken.
  */
-void shmring_kick_role(struct shmring_ring *ring, u32 role)
+unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
 {
 	bool consumer = role == SHMRING_ROLE_CONSUMER;
 	bool one = consumer && ring->topology == SHMRING_TOPO_QUEUE;
@@ -232,6 +239,7 @@ void shmring_kick_role(struct shmring_ring *ring, u32 role)
 	u32 first = consumer ? ring->producers : 0;
 	u32 count = consumer ? ring->consumers : ring->producers;
 	const u64 *state = shmring_state_of(ring, role);
+	unsigned int woken = 0;
 	u32 k, slot;
 
 	for (k = 0; k < count && (*state & SHMRING_STATE_ARMED); k++) {
@@ -246,12 +254,14 @@ void shmring_kick_role(struct shmring_ring *ring, u32 role)
 			continue;
 		last = one && shmring_listens(peer, event);	/* before they leave the queue */
 		shmring_arm_end(ring, slot, role);
-		shmring_wake(peer, event);
+		shmring_wake(peer, ring, event);
+		woken++;
 		if (last) {
 			ring->turn = (slot - first + 1) % count;
 			break;
 		}
 	}
+	return woken;
 }
 
 /**
@@ -263,18 +273,20 @@ void shmring_kick_role(struct shmring_ring *ring, u32 role)
 int shmring_kick(struct shmring_endpoint *ep)
 {
 	struct shmring_ring *ring = ep->ring;
+	unsigned int woken = 0;
 
 	if (!ring->producers)
 		return -EOPNOTSUPP;
 	spin_lock(&ring->lock);
 	if (!shmring_is_group(ring)) {
-		shmring_kick_spsc(ring, ep);
+		woken = shmring_kick_spsc(ring, ep);
 	} else {
 		if (ep->role != SHMRING_ROLE_CONSUMER)
-			shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+			woken += shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
 		if (ep->role != SHMRING_ROLE_PRODUCER)
-			shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
+			woken += shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
 	}
+	trace_shmring_kick(ep, ring, woken);
 	spin_unlock(&ring->lock);
 	return 0;
 }

@@ -53,8 +53,10 @@ checkpatch() {
 	shift
 	list=$(c_files "$@")
 	[ -n "$list" ] || return 0
+	# TRACE_EVENT is written as everywhere in the kernel, which checkpatch does not know.
+	[ "$kernel" != trace ] || ignore+=,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT
 	# User space has no READ_ONCE, kstrto* or ARRAY_SIZE, and prints sentences.
-	[ "$kernel" = 1 ] || ignore+=,PREFER_KERNEL_TYPES,VOLATILE,SSCANF_TO_KSTRTO,ARRAY_SIZE \
+	[ "$kernel" != 0 ] || ignore+=,PREFER_KERNEL_TYPES,VOLATILE,SSCANF_TO_KSTRTO,ARRAY_SIZE \
 		ignore+=,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE,SPLIT_STRING,LONG_LINE_STRING \
 		ignore+=,ENOSYS,MACRO_ARG_PRECEDENCE,MACRO_ARG_REUSE,COMPLEX_MACRO,EMBEDDED_FUNCTION_NAME \
 		ignore+=,MACRO_WITH_FLOW_CONTROL,AVOID_EXTERNS,YIELD,MULTIPLE_ASSIGNMENTS,STRNCPY,STRCPY,PREFER_FALLTHROUGH
@@ -93,7 +95,8 @@ licences() {
 	return $bad
 }
 
-t "checkpatch: kmod" checkpatch 1 kmod
+t "checkpatch: kmod" checkpatch 1 kmod ':!kmod/trace.h'
+t "checkpatch: tracepoints" checkpatch trace kmod/trace.h
 t "checkpatch: lib, tools, selftests" checkpatch 0 lib tools selftests
 t "module: W=1, sparse, -Werror" make -s -C kmod KVER="$KERNEL" check
 t "lib and tools: gcc -Werror" build_with gcc
