@@ -60,6 +60,8 @@ static int add(json_t *doc, const struct bench_result *r)
 	if (!o)
 		return -ENOMEM;
 	if ((r->baseline && json_object_set_new(o, "baseline", json_string(r->baseline))) ||
+	    (r->figure && json_object_set_new(o, "figure", json_string(r->figure))) ||
+	    (r->row && json_object_set_new(o, "row", json_string(r->row))) ||
 	    (r->percentiles && json_object_set(o, "percentiles", r->percentiles)) ||
 	    (r->extra && json_object_set(o, "extra", r->extra)) ||
 	    json_array_append(json_object_get(doc, "results"), o)) {

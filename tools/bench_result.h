@@ -27,6 +27,8 @@ enum bench_form {
  * @less_is_better: as for latencies
  * @payload: bytes of a record; below 0: there is no such thing
  * @baseline: who the others of the group are compared to; NULL: the document's
+ * @figure: what a page shows in one plot, groups that belong together; NULL: each its own
+ * @row: what the group is called in it
  * @rounds: the values
  * @n: how many
  * @percentiles: what bench_latency_json() gave, or NULL; taken over
@@ -40,6 +42,8 @@ struct bench_result {
 	bool less_is_better;
 	int64_t payload;
 	const char *baseline;
+	const char *figure;
+	const char *row;
 	const double *rounds;
 	unsigned int n;
 	json_t *percentiles;

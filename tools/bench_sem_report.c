@@ -55,9 +55,10 @@ static const char *outcome_name(enum sem_outcome outcome)
 static int add_result(json_t *doc, const struct sem_report *report, const struct sem_result *r)
 {
 	double waited = (double)r->waited_ns / 1e6;
-	char group[96];
+	char group[128], figure[64], row[32];
 	struct bench_result out = {
 		.group = group, .contender = sem_guards[r->guard].name, .metric = "throughput",
+		.figure = figure, .row = row,
 		.unit = "additions/s", .payload = -1, .rounds = r->v, .n = report->args->rounds,
 		.extra = json_pack("{s:I, s:f, s:s, s:s}", "steps", (json_int_t)r->steps,
 				   "lost_percent", lost_percent(r), "memory", r->kind->name,
@@ -65,15 +66,17 @@ static int add_result(json_t *doc, const struct sem_report *report, const struct
 	};
 	int err;
 
-	snprintf(group, sizeof(group), "Additions of %s workers in %s memory",
-		 sem_relation[r->unrelated], r->kind->name);
+	snprintf(row, sizeof(row), "%s memory", r->kind->name);
+	snprintf(figure, sizeof(figure), "Additions of %s workers", sem_relation[r->unrelated]);
+	snprintf(group, sizeof(group), "%s in %s", figure, row);
 	if (report->args->log)
 		json_object_set_new(out.extra, "made_twice", json_integer((json_int_t)r->twice));
 	err = bench_doc_add(doc, &out);
 	if (err || !r->outcome)
 		return err;
-	snprintf(group, sizeof(group), "Wait after the holder was killed, %s workers in %s memory",
-		 sem_relation[r->unrelated], r->kind->name);
+	snprintf(figure, sizeof(figure), "Wait after the holder was killed, %s workers",
+		 sem_relation[r->unrelated]);
+	snprintf(group, sizeof(group), "%s in %s", figure, row);
 	out.metric = "wait";
 	out.unit = "ms";
 	out.less_is_better = true;

@@ -49,18 +49,24 @@ static json_t *addresses(const struct sharing_group *g, unsigned int layout)
 static int add_group(json_t *doc, const struct sharing_report *report,
 		     const struct sharing_group *g)
 {
+	char group[96], figure[96], row[32];
 	unsigned int layout;
-	char group[96];
 	int err = 0;
 
-	snprintf(group, sizeof(group), "%s, each of %u %s, %s memory", sharing_ops[g->op].title,
-		 g->workers, sharing_kind[g->crew], g->kind->name);
+	if (g->workers == 1)
+		snprintf(row, sizeof(row), "1 %s", g->crew ? "process" : "thread");
+	else
+		snprintf(row, sizeof(row), "%u %s", g->workers, sharing_kind[g->crew]);
+	snprintf(group, sizeof(group), "%s, each of %s, %s memory", sharing_ops[g->op].title, row,
+		 g->kind->name);
+	snprintf(figure, sizeof(figure), "%s, each of several %s, %s memory",
+		 sharing_ops[g->op].title, sharing_kind[g->crew], g->kind->name);
 	for (layout = 0; layout < SHARING_LAYOUTS && !err; layout++) {
 		const struct bench_result out = {
 			.group = group, .contender = sharing_layouts[layout].name,
 			.metric = "throughput", .unit = "additions/s", .payload = -1,
 			.rounds = g->v[layout], .n = report->args->rounds,
-			.baseline = sharing_layouts[PACKED].name,
+			.baseline = sharing_layouts[PACKED].name, .figure = figure, .row = row,
 			.extra = json_pack("{s:i, s:i, s:s, s:s, s:s, s:o}", "workers",
 					   (int)g->workers, "lines",
 					   (int)lines(report, g, layout), "memory", g->kind->name,

@@ -16,10 +16,10 @@ cat > "$T/numa.json" <<END
 { "format": "shmring-bench", "version": 1, "bench": "numa", "results": [
   { "group": "<b> & \"quoted\"", "contender": "</svg><script>", "metric": "m", "unit": "ns",
     "less_is_better": true, "payload": null, "rounds": [1], "median": 1, "min": 1, "max": 1, "mad": 0,
-    "extra": { "cpu_node": 0, "memory_node": 0 } },
+    "extra": { "worker_node": 0, "memory_node": 0 } },
   { "group": "<b> & \"quoted\"", "contender": "b", "metric": "m", "unit": "ns",
     "less_is_better": true, "payload": null, "rounds": [2], "median": 2, "min": 2, "max": 2, "mad": 0,
-    "extra": { "cpu_node": 0, "memory_node": 1 } },
+    "extra": { "worker_node": 0, "memory_node": 1 } },
   { "group": "zero", "contender": "nothing", "metric": "m", "unit": "records/s",
     "less_is_better": false, "payload": 0, "rounds": [0], "median": 0, "min": 0, "max": 0, "mad": 0 } ] }
 END
@@ -41,6 +41,21 @@ if command -v python3 > /dev/null; then
 else
 	skip "well-formed" "no python3"
 fi
+
+# What the other benchmarks leave has the plots that were made for it.
+"$SHMRING" bench numa --quick -r 1 -p "ring-$BACKEND" -j > "$T/nodes.json"
+"$SHMRING" bench html "$T/nodes.json" > "$T/page.html"
+is "$(grep -c '<rect class="heat"' "$T/page.html")" \
+	"$(grep -c '"contender": "worker on' "$T/nodes.json")" "numa: a field for each pair of nodes"
+"$SHMRING" bench false-sharing --quick -r 1 -w 2 -m "ring-$BACKEND" -j > "$T/sharing.json"
+"$SHMRING" bench html "$T/sharing.json" > "$T/page.html"
+is "$(grep -c '<figure>' "$T/page.html") $(grep -c '<rect class="bar"' "$T/page.html") $(grep -c 'class="row"' "$T/page.html")" \
+	"4 24 8" "false-sharing: a figure for threads, processes, either way to add; rows of workers; bars"
+has "$T/page.html" "<td>0x" "false-sharing: addresses"
+"$SHMRING" bench guide --quick -r 1 --sizes 64 -c "pipe,$ours" --no-trace -j > "$T/guide.json"
+"$SHMRING" bench html "$T/guide.json" > "$T/page.html"
+has "$T/page.html" "<td>large data</td><td>" "guide: advice"
+has "$T/page.html" "<th>memory</th>" "guide: what it costs"
 
 "$SHMRING" bench html 2> "$T/err"
 is $? 2 "no file: exit status"
