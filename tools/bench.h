@@ -11,6 +11,7 @@
 int bench_pc(int argc, char **argv);
 int bench_guide(int argc, char **argv);
 int bench_peers(int argc, char **argv);
+int bench_many(int argc, char **argv);
 int bench_sem(int argc, char **argv);
 int bench_false_sharing(int argc, char **argv);
 int bench_numa(int argc, char **argv);

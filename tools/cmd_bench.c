@@ -9,6 +9,7 @@ static const struct tool_command benches[] = {
 	{ "guide", "every way to pass data, and which to take for what",
 	  bench_guide },
 	{ "peers", "shmring against rings and queues that others made",	bench_peers },
+	{ "many", "several producers and consumers, against queues that others made", bench_many },
 	{ "sem", "adding to one counter: guards, memories, and a holder that is killed",
 	  bench_sem },
 	{ "false-sharing", "counters in one cache line, and on lines of their own",

@@ -7,7 +7,7 @@
  * those others, and shmring needs none. HAVE_* come from the Makefile, which looks for
  * each library's header.
  */
-#include "peers.h"
+#include "many.h"
 
 static __attribute__((unused)) int absent(void)
 {
@@ -85,7 +85,10 @@ static const struct pc_bench bench = {
 	.defaults = &defaults,
 };
 
+/* "shmring bench many" and "shmring bench peers" start this program by these names. */
 int main(int argc, char **argv)
 {
+	if (!strcmp(argv[0], "many"))
+		return many_bench(argc, argv);
 	return pc_bench_run(&bench, argc, argv);
 }

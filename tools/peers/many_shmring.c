@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shmring with several endpoints, in each topology and in the two ways that programs use
+ * it: sleeping when there is nothing to do (all defaults), and never sleeping. The lanes
+ * of all producers together have the memory that a peer's one buffer has.
+ */
+#include <sys/uio.h>
+
+#include "many.h"
+
+#define LANE_LEAST	4096
+
+/**
+ * struct many_channel - a ring
+ * @keeper: holds it open while the processes are made
+ * @r: this process's end
+ * @opts: how it was made
+ */
+struct many_channel {
+	struct shmring *keeper;
+	struct shmring *r;
+	struct shmring_opts opts;
+};
+
+static inline __attribute__((always_inline))
+long ring_send(struct many_channel *c, const void *buf, size_t len, unsigned int n)
+{
+	struct iovec msg[PC_BATCH];
+	unsigned int i;
+	int err;
+
+	if (n == 1) {
+		err = shmring_send(c->r, buf, len, SHMRING_FOREVER);
+		return err ? err : 1;
+	}
+	for (i = 0; i < n; i++) {
+		msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
+		msg[i].iov_len = len;
+	}
+	return shmring_send_batch(c->r, msg, n, SHMRING_FOREVER);
+}
+
+static inline __attribute__((always_inline))
+long ring_recv(struct many_channel *c, void *buf, size_t len, unsigned int n)
+{
+	struct iovec msg[PC_BATCH];
+	unsigned int i;
+	long got;
+
+	if (n == 1) {
+		got = shmring_recv(c->r, buf, len, SHMRING_FOREVER);
+		return got == (long)len ? 1 : got < 0 ? got : -EBADMSG;
+	}
+	for (i = 0; i < n; i++) {
+		msg[i].iov_base = (char *)buf + i * len;
+		msg[i].iov_len = len;
+	}
+	got = shmring_recv_batch(c->r, msg, n, SHMRING_FOREVER);
+	for (i = 0; (long)i < got; i++)
+		if (msg[i].iov_len != len)
+			return -EBADMSG;
+	return got;
+}
+
+MANY_LOOPS(ring)
+
+static int make(const struct many_shape *shape, uint32_t topology, bool spin,
+		struct many_channel **out)
+{
+	struct many_channel *c = calloc(1, sizeof(*c));
+	uint64_t lane = shape->ring_bytes;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	while (lane * shape->producers > shape->ring_bytes && lane > LANE_LEAST)
+		lane /= 2;
+	c->opts.size = sizeof(c->opts);
+	c->opts.data_size = lane;
+	c->opts.topology = topology;
+	c->opts.producers = shape->producers;
+	c->opts.consumers = shape->consumers;
+	if (spin) {
+		c->opts.flags = SHMRING_CREATE_SPIN;
+		c->opts.spin_ns = SHMRING_SPIN_ALWAYS;
+	}
+	err = shmring_create(NULL, SHMRING_ROLE_OBSERVER, &c->opts, &c->keeper);
+	if (err)
+		free(c);
+	else
+		*out = c;
+	return err;
+}
+
+static void ring_destroy(struct many_channel *c)
+{
+	shmring_close(c->keeper);
+	free(c);
+}
+
+static int ring_join(struct many_channel *c, bool producer, unsigned int who)
+{
+	uint32_t role = producer ? SHMRING_ROLE_PRODUCER : SHMRING_ROLE_CONSUMER;
+
+	(void)who;
+	return shmring_attach_fd(shmring_fd(c->keeper), role, &c->opts, &c->r);
+}
+
+static void ring_leave(struct many_channel *c)
+{
+	shmring_close(c->r);
+	c->r = NULL;
+}
+
+/* Consumers learn that all producers are gone when these leave: before the last of them does. */
+static void ring_counters(struct many_channel *c, uint64_t *sleeps, uint64_t *kicks)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_stats stats = { .size = sizeof(stats) };
+
+	if (shmring_info(c->r, &info) || info.slot == SHMRING_NO_SLOT ||
+	    shmring_get_stats(c->r, info.slot, &stats))
+		return;
+	*sleeps = stats.sleeps;
+	*kicks = stats.kicks;
+}
+
+static const char *one_consumer(const struct many_shape *shape)
+{
+	return shape->consumers > 1 ? "it is for one consumer" : NULL;
+}
+
+#define RING_CONTENDER(NAME, TITLE, WHAT, TOPOLOGY, SPIN, UNFIT, EVERYONE)	\
+static int NAME##_make(const struct many_shape *shape, struct many_channel **out)	\
+{									\
+	return make(shape, SHMRING_TOPO_##TOPOLOGY, SPIN, out);		\
+}									\
+									\
+const struct many_contender many_##NAME = {				\
+	.name = TITLE,							\
+	.what = WHAT,							\
+	.ours = true,							\
+	.everyone = EVERYONE,						\
+	.available = peer_ready,					\
+	.unfit = UNFIT,							\
+	.make = NAME##_make,						\
+	.destroy = ring_destroy,					\
+	.join = ring_join,						\
+	.leave = ring_leave,						\
+	.counters = ring_counters,					\
+	.produce = ring_produce,					\
+	.consume = ring_consume,					\
+}
+
+RING_CONTENDER(mpsc_spin, "shmring-mpsc-spin", "shmring MPSC, one order of all, never sleeps",
+	       MPSC, true, one_consumer, false);
+RING_CONTENDER(mpsc, "shmring-mpsc", "the same, all defaults: sleeps when idle", MPSC, false,
+	       one_consumer, false);
+RING_CONTENDER(queue_spin, "shmring-queue-spin", "shmring QUEUE, never sleeps", QUEUE, true, NULL,
+	       false);
+RING_CONTENDER(queue, "shmring-queue", "the same, all defaults: sleeps when idle", QUEUE, false,
+	       NULL, false);
+RING_CONTENDER(broadcast_spin, "shmring-broadcast-spin",
+	       "shmring BROADCAST, each record to every consumer, never sleeps", BROADCAST, true,
+	       NULL, true);
+RING_CONTENDER(broadcast, "shmring-broadcast", "the same, all defaults: sleeps when idle",
+	       BROADCAST, false, NULL, true);
