@@ -136,6 +136,12 @@ void bench_trace_mark(bool begin);
 /* Waits for both children; @status out. 0, -EINTR, -ETIMEDOUT, or what ptrace gave. */
 int bench_trace_wait(const pid_t *pid, int *status, uint64_t *calls, uint64_t deadline);
 
+/*
+ * SHMRING_BENCH_SPOIL is in the environment: make one piece of the data wrong on its way.
+ * For the tests, which show with it that every check can fail.
+ */
+bool bench_spoil(void);
+
 /* bench_environment.c: what is measured on; @place may be NULL */
 
 json_t *bench_environment(const struct bench_place *place);

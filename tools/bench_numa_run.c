@@ -82,6 +82,8 @@ static int bandwidth(struct job *job)
 	begin = bench_now();
 	write_all(p, words, job->seed);
 	job->write_ns = bench_now() - begin;
+	if (bench_spoil())
+		p[words / 2] ^= 1;
 	begin = bench_now();
 	sum = sum_all(p, words);
 	job->read_ns = bench_now() - begin;

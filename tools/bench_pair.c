@@ -50,6 +50,11 @@ void bench_pair_meet(struct bench_pair *pair, unsigned int side)
 	}
 }
 
+bool bench_spoil(void)
+{
+	return getenv("SHMRING_BENCH_SPOIL");
+}
+
 static uint64_t switches(void)
 {
 	struct rusage ru;
@@ -172,6 +177,10 @@ int bench_pair_run(struct bench_pair *pair)
 		err = wait_plain(pid, status, deadline);
 	if (err && err != -ECHILD)
 		return err;
+	/* Wrong data of one is why the other met a dead peer. */
+	for (i = 0; i < BENCH_SIDES; i++)
+		if (pair->side[i].err == -EBADMSG)
+			return -EBADMSG;
 	for (i = 0; i < BENCH_SIDES; i++) {
 		if (pair->side[i].err)
 			return pair->side[i].err;

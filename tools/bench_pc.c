@@ -296,7 +296,8 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 
 static const struct pc_contender *const all[] = {
 	&pc_sysv_sem, &pc_sysv_int, &pc_msg_file, &pc_textbook, &pc_plain, &pc_memfd,
-	&pc_memfd_spin, &pc_device, &pc_device_spin,
+	&pc_memfd_spin, &pc_memfd_mpsc, &pc_memfd_queue, &pc_memfd_broadcast, &pc_device,
+	&pc_device_spin, &pc_device_mpsc, &pc_device_queue, &pc_device_broadcast,
 };
 
 static const struct pc_args defaults = {

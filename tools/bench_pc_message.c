@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 struct pc_channel {
 	int from;

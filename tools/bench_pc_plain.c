@@ -6,7 +6,7 @@
  * It spins when there is nothing to do, knows no records of other sizes and nothing
  * of a peer that dies.
  */
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 #define LINE	_Alignas(128)
 

@@ -32,6 +32,8 @@ static int produce(struct race *r)
 
 	for (i = 0; i < f->records; i++) {
 		pc_fill(record, r->who * f->records + i, RACE_LEN);
+		if (!i && bench_spoil())
+			record[1] ^= 1;
 		while ((err = r->kind->put(r, record)) == -EAGAIN) {
 			/* With all consumers gone astray nobody makes room. */
 			if (!shmring_load(&f->consumers_left))

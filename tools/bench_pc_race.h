@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 #define RACE_EACH	2	/* producers, and consumers */
 #define RACE_SLOTS	64

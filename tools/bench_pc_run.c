@@ -29,6 +29,8 @@ static int work(const struct job *job, unsigned int side, uint64_t first, uint64
 	const struct pc_contender *who = job->run->who;
 	size_t len = job->run->shape.len;
 
+	if (timed && !side && bench_spoil())
+		first++;
 	if (job->run->shape.batch > 1 && who->produce_batch)
 		return side ? who->consume_batch(job->to, first, count, len) :
 			      who->produce_batch(job->to, first, count, len);
@@ -62,8 +64,11 @@ static int both(struct bench_pair *pair, unsigned int side)
 	err = who->join(job->to, side);
 	if (!err && job->back)
 		err = who->join(job->back, !side);
-	if (!err)
-		err = work(job, side, 0, job->warm, false);
+	if (err)
+		return err;
+	/* What a BROADCAST is sent before a consumer is there is not for it. */
+	bench_pair_meet(pair, side);
+	err = work(job, side, 0, job->warm, false);
 	if (err)
 		return err;
 	bench_pair_meet(pair, side);

@@ -11,7 +11,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 enum { EMPTY, FULL, SEMAPHORES };
 

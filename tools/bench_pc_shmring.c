@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * shmring on each backend, in the two ways that programs use it: sleeping when there
- * is nothing to do (all defaults), and never sleeping.
+ * shmring on each backend: SPSC in the two ways that programs use it, sleeping when there
+ * is nothing to do (all defaults) and never sleeping; and the topologies for several, with
+ * one producer and one consumer, so that what they cost beside SPSC is seen.
  */
 #include <sys/uio.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 /**
  * struct pc_channel - a ring
@@ -69,7 +70,14 @@ long ring_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n)
 PC_LOOPS(ring)
 PC_BATCH_LOOPS(ring)
 
-static int make(const struct pc_shape *shape, uint32_t backend, bool spin, struct pc_channel **out)
+/* How a contender makes its rings. */
+struct kind {
+	uint32_t backend;
+	uint32_t topology;
+	bool spin;
+};
+
+static int make(const struct pc_shape *shape, const struct kind *kind, struct pc_channel **out)
 {
 	struct pc_channel *c = calloc(1, sizeof(*c));
 	int err;
@@ -77,9 +85,14 @@ static int make(const struct pc_shape *shape, uint32_t backend, bool spin, struc
 	if (!c)
 		return -ENOMEM;
 	c->opts.size = sizeof(c->opts);
-	c->opts.backend = backend;
+	c->opts.backend = kind->backend;
+	c->opts.topology = kind->topology;
 	c->opts.data_size = shape->ring_bytes;
-	if (spin) {
+	if (kind->topology != SHMRING_TOPO_SPSC) {
+		c->opts.producers = 1;
+		c->opts.consumers = 1;
+	}
+	if (kind->spin) {
 		c->opts.flags = SHMRING_CREATE_SPIN;
 		c->opts.spin_ns = SHMRING_SPIN_ALWAYS;
 	}
@@ -91,48 +104,18 @@ static int make(const struct pc_shape *shape, uint32_t backend, bool spin, struc
 	return err;
 }
 
-static int available(uint32_t backend)
+static int available(const struct kind *kind)
 {
 	const struct pc_shape least = { .len = 8, .ring_bytes = 4096 };
 	struct pc_channel *c;
 	int err;
 
-	err = make(&least, backend, false, &c);
+	err = make(&least, kind, &c);
 	if (err)
 		return err;
 	shmring_close(c->keeper);
 	free(c);
 	return 0;
-}
-
-static int memfd_available(void)
-{
-	return available(SHMRING_BACKEND_MEMFD);
-}
-
-static int device_available(void)
-{
-	return available(SHMRING_BACKEND_DEVICE);
-}
-
-static int memfd_make(const struct pc_shape *shape, struct pc_channel **out)
-{
-	return make(shape, SHMRING_BACKEND_MEMFD, false, out);
-}
-
-static int memfd_spin_make(const struct pc_shape *shape, struct pc_channel **out)
-{
-	return make(shape, SHMRING_BACKEND_MEMFD, true, out);
-}
-
-static int device_make(const struct pc_shape *shape, struct pc_channel **out)
-{
-	return make(shape, SHMRING_BACKEND_DEVICE, false, out);
-}
-
-static int device_spin_make(const struct pc_shape *shape, struct pc_channel **out)
-{
-	return make(shape, SHMRING_BACKEND_DEVICE, true, out);
 }
 
 static void ring_destroy(struct pc_channel *c)
@@ -172,31 +155,53 @@ static uint64_t ring_memory(const struct pc_channel *c)
 	return shmring_info(c->keeper, &info) ? 0 : info.control_size + info.data_size;
 }
 
-#define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, SPINS)	\
-const struct pc_contender pc_##NAME = {				\
-	.name = TITLE,						\
-	.what = WHAT,						\
-	.spins = SPINS,						\
-	.ours = true,						\
-	.available = BACKEND##_available,			\
-	.make = NAME##_make,					\
-	.destroy = ring_destroy,				\
-	.join = ring_join,					\
-	.leave = ring_leave,					\
-	.counters = ring_counters,				\
-	.memory = ring_memory,					\
-	.produce = ring_produce,				\
-	.consume = ring_consume,				\
-	.produce_batch = ring_produce_batch,			\
-	.consume_batch = ring_consume_batch,			\
-	.client = ring_client,					\
-	.server = ring_server,					\
+#define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, TOPOLOGY, SPINS)	\
+static const struct kind NAME##_kind = {				\
+	SHMRING_BACKEND_##BACKEND, SHMRING_TOPO_##TOPOLOGY, SPINS	\
+};									\
+									\
+static int NAME##_available(void)					\
+{									\
+	return available(&NAME##_kind);					\
+}									\
+									\
+static int NAME##_make(const struct pc_shape *shape, struct pc_channel **out)	\
+{									\
+	return make(shape, &NAME##_kind, out);				\
+}									\
+									\
+const struct pc_contender pc_##NAME = {					\
+	.name = TITLE,							\
+	.what = "shmring on " WHAT,					\
+	.spins = SPINS,							\
+	.ours = true,							\
+	.available = NAME##_available,					\
+	.make = NAME##_make,						\
+	.destroy = ring_destroy,					\
+	.join = ring_join,						\
+	.leave = ring_leave,						\
+	.counters = ring_counters,					\
+	.memory = ring_memory,						\
+	.produce = ring_produce,					\
+	.consume = ring_consume,					\
+	.produce_batch = ring_produce_batch,				\
+	.consume_batch = ring_consume_batch,				\
+	.client = ring_client,						\
+	.server = ring_server,						\
 }
 
-RING_CONTENDER(memfd, "shmring-memfd", "shmring on memfd, all defaults: sleeps when idle",
-	       memfd, false);
-RING_CONTENDER(memfd_spin, "shmring-memfd-spin", "shmring on memfd, never sleeps", memfd, true);
-RING_CONTENDER(device, "shmring-device", "shmring on /dev/shmring, all defaults: sleeps when idle",
-	       device, false);
-RING_CONTENDER(device_spin, "shmring-device-spin", "shmring on /dev/shmring, never sleeps",
-	       device, true);
+RING_CONTENDER(memfd, "shmring-memfd", "memfd, all defaults: SPSC, sleeps when idle",
+	       MEMFD, SPSC, false);
+RING_CONTENDER(memfd_spin, "shmring-memfd-spin", "memfd, SPSC, never sleeps", MEMFD, SPSC, true);
+RING_CONTENDER(memfd_mpsc, "shmring-memfd-mpsc", "memfd, MPSC", MEMFD, MPSC, false);
+RING_CONTENDER(memfd_queue, "shmring-memfd-queue", "memfd, QUEUE", MEMFD, QUEUE, false);
+RING_CONTENDER(memfd_broadcast, "shmring-memfd-broadcast", "memfd, BROADCAST", MEMFD, BROADCAST,
+	       false);
+RING_CONTENDER(device, "shmring-device", "/dev/shmring, all defaults: SPSC, sleeps when idle",
+	       DEVICE, SPSC, false);
+RING_CONTENDER(device_spin, "shmring-device-spin", "/dev/shmring, SPSC, never sleeps", DEVICE, SPSC,
+	       true);
+RING_CONTENDER(device_mpsc, "shmring-device-mpsc", "/dev/shmring, MPSC", DEVICE, MPSC, false);
+RING_CONTENDER(device_queue, "shmring-device-queue", "/dev/shmring, QUEUE", DEVICE, QUEUE, false);
+RING_CONTENDER(device_broadcast, "shmring-device-broadcast", "/dev/shmring, BROADCAST", DEVICE,
+	       BROADCAST, false);

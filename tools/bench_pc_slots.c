@@ -13,7 +13,7 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 struct pc_channel {
 	sem_t empty;

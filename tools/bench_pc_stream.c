@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 struct pc_channel {
 	int from;

@@ -10,7 +10,7 @@
  */
 #include <sched.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 #define ASKS	1000	/* then yield: the other may need this CPU */
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 #ifdef HAVE_URING
 #include <liburing.h>

@@ -47,6 +47,8 @@ static int add(struct sem_area *a, unsigned int who, struct bench_memory *m)
 	w->begin = bench_now();
 	err = sem_guards[a->guard].add(a, a->log ? a->step + who * a->steps : NULL);
 	w->end = bench_now();
+	if (!who && bench_spoil())
+		__atomic_fetch_sub(&a->counter, 1, __ATOMIC_RELAXED);
 	return err;
 }
 

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#include "bench_pc.h"
+#include "bench_pc_loops.h"
 
 /* Slots of a fixed-size queue: a power of two, as the peers want it. */
 static inline uint64_t peer_slots(const struct pc_shape *shape)

@@ -42,6 +42,14 @@ has "$T/out" "$ours " "one CPU: what sleeps is measured"
 is $? 1 "one CPU, spinning asked for: exit status"
 has "$T/err" "needs two CPUs" "one CPU, spinning asked for: sentence"
 
+# Each topology, with one producer and one consumer: BROADCAST too gets every record.
+"$SHMRING" bench pc --quick -r 1 --no-trace --tsv --sizes 64 --baseline "$ours" \
+	-c "$ours,$ours-mpsc,$ours-queue,$ours-broadcast" > "$T/out" 2> "$T/err"
+is $? 0 "topologies: exit status"
+is "$(awk -F '\t' 'NR > 1 && $7 > 0 { print $4, $3 }' "$T/out" | sort | tr '\n' ' ')" \
+	"latency $ours latency $ours-broadcast latency $ours-mpsc latency $ours-queue throughput $ours throughput $ours-broadcast throughput $ours-mpsc throughput $ours-queue " \
+	"topologies: all of them"
+
 # The textbooks' contenders: each at the lengths that it is made for.
 "$SHMRING" bench pc --quick -r 1 --no-trace --tsv --sizes 4,64 -c sysv-int,message-file,textbook-ring \
 	--cpus "$cpu,$cpu" --baseline textbook-ring > "$T/out" 2> "$T/err"
@@ -59,6 +67,10 @@ is "$(sed -n 's/.*"produced":\([0-9]*\),"consumed":\([0-9]*\).*/\1 \2/p' "$T/out
 is $? 0 "race: exit status"
 is "$(awk -F '\t' 'NR > 1 && $3 ~ /locked|shmring-memfd/ && $4 != "throughput" { n++; bad += $7 }
 	END { print n, bad + 0 }' "$T/out")" "15 0" "race: correct rings lose, double and tear nothing"
+if [ "$BACKEND" = device ]; then
+	is "$(awk -F '\t' '$3 ~ /shmring-device/ && $4 != "throughput" { n++; bad += $7 }
+		END { print n, bad + 0 }' "$T/out")" "9 0" "race: nor does the device"
+fi
 # Whatever a consumer took was torn, doubled, or one of those that were not lost.
 is "$(awk -F '\t' 'NR > 1 && $4 != "throughput" {
 		v[$3 " " $4] = $7
