@@ -25,6 +25,8 @@
 #define shmring_add(p, n)		((__u64)atomic64_fetch_add(n, (atomic64_t *)(p)))
 #define shmring_swap_if(p, old, new)	\
 	({ __u64 __old = (old); cmpxchg(p, __old, new) == __old; })
+/* A pointer that another CPU may replace; what it points to stays as long as RCU says. */
+#define shmring_pointer(p)		READ_ONCE(*(p))
 #define shmring_pause()			cpu_relax()
 #define shmring_likely(x)		likely(x)
 #define shmring_unlikely(x)		unlikely(x)
@@ -51,6 +53,9 @@
 	(SHMRING_STEP(), __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST))
 #define shmring_swap_if(p, old, new)	\
 	(SHMRING_STEP(), __sync_bool_compare_and_swap((p), (old), (new)))
+
+/* In a program nobody replaces a pointer. */
+#define shmring_pointer(p)		(*(p))
 
 #ifdef __SANITIZE_THREAD__
 /*

@@ -41,7 +41,7 @@ static inline int shmring_broadcast_gate(const struct shmring_group *g, __u32 la
 		if (!shmring_group_live(g, slot))
 			continue;
 		/* pairs with the store-release in shmring_merge_release() */
-		pos = shmring_load_acquire(&g->cursor[slot]->lane[lane].pos);
+		pos = shmring_load_acquire(&shmring_group_cursor(g, slot)->lane[lane].pos);
 		if (pos == SHMRING_POS_JOINING)
 			return -EAGAIN;
 		/* Ahead of the producer only a liar can be, to its own loss. */
@@ -139,7 +139,7 @@ static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 		if (!shmring_group_live(g, slot))
 			continue;
 		/* pairs with the store-release in shmring_merge_release() */
-		pos = shmring_load_acquire(&g->cursor[slot]->lane[g->slot].pos);
+		pos = shmring_load_acquire(&shmring_group_cursor(g, slot)->lane[g->slot].pos);
 		if (pos != SHMRING_POS_JOINING && !(pos & (SHMRING_REC_ALIGN - 1)) &&
 		    shmring_spsc_used(from, pos, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
 			from = pos;

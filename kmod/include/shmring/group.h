@@ -82,6 +82,14 @@ static inline __u32 shmring_group_armed(struct shmring_group *g, int *changed)
 	return (__u32)state;
 }
 
+/* A peer's CURSOR page; in the kernel it may be replaced while nobody lives in the slot. */
+static inline struct shmring_cursor *shmring_group_cursor(const struct shmring_group *g,
+							  __u32 slot)
+{
+	/* pairs with the store-release in shmring_cursor_place() */
+	return shmring_pointer(&g->cursor[slot]);
+}
+
 static inline int shmring_group_live(const struct shmring_group *g, __u32 slot)
 {
 	/* pairs with the store-release of whoever begins or ends an endpoint */

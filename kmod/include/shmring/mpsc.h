@@ -49,7 +49,7 @@
  */
 static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct shmring_group *g)
 {
-	const struct shmring_cursor *consumer = g->cursor[g->producers];
+	const struct shmring_cursor *consumer = shmring_group_cursor(g, g->producers);
 
 	/* pairs with the store-release in shmring_merge_release() */
 	return shmring_lane_gate(tx, shmring_load_acquire(&consumer->lane[g->slot].pos));
@@ -138,7 +138,8 @@ static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u
 /* What is at the lane's head, or was: may it have been overwritten? */
 static inline int shmring_merge_lapped(const struct shmring_merge *m, __u32 l, __u64 pos)
 {
-	return m->overwrite && shmring_overwritten(m->g.cursor[l], pos, m->mask + 1);
+	return m->overwrite &&
+	       shmring_overwritten(shmring_group_cursor(&m->g, l), pos, m->mask + 1);
 }
 
 /*
@@ -150,7 +151,8 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l)
 	struct shmring_merge_lane *lane = &m->lane[l];
 	__u64 pos, records;
 
-	if (lane->ahead || shmring_overwrite_mark(m->g.cursor[l], m->mask + 1, 0, &pos, &records))
+	if (lane->ahead || shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, 0,
+						  &pos, &records))
 		return 0;	/* release first; or the next look will do */
 	m->lost += records - lane->records;
 	lane->records = records;
@@ -222,7 +224,7 @@ static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
 	lane->generation = generation;
 	if ((m->broken & 1u << l) && m->rejoin && !lane->ahead) {
 		/* pairs with the store-release in shmring_lane_publish() */
-		lane->done = shmring_load_acquire(&m->g.cursor[l]->pos) &
+		lane->done = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
 			     ~(__u64)(SHMRING_REC_ALIGN - 1);
 		lane->head = lane->done;
 		shmring_store_release(&m->mine->lane[l].pos, lane->done);

@@ -275,7 +275,7 @@ static inline int shmring_claim_release(struct shmring_claims *c)
 static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
 				     struct shmring_orphan *orphan, __u64 mask)
 {
-	const struct shmring_cursor *cursor = g->cursor[slot];
+	const struct shmring_cursor *cursor = shmring_group_cursor(g, slot);
 	/* pairs with the store-release in shmring_claim_try() */
 	__u64 hold = shmring_load_acquire(&cursor->hold);
 	__u64 end = shmring_load(&cursor->hold_end);
@@ -315,7 +315,7 @@ static inline int shmring_queue_gate(const struct shmring_group *g, __u32 lane, 
 			if (!shmring_group_live(g, slot))
 				continue;
 			/* pairs with the store-release in shmring_claim_release() */
-			word = shmring_load_acquire(&g->cursor[slot]->hold);
+			word = shmring_load_acquire(&shmring_group_cursor(g, slot)->hold);
 			pos = shmring_tagged_pos(word);
 			if ((word & SHMRING_TAG_MASK) == (SHMRING_HOLD_VALID | lane) &&
 			    (__s64)(least - pos) > 0)
