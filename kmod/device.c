@@ -61,37 +61,19 @@ static int shmring_reply(struct shmring_request *req, size_t size)
 	return copy_to_user(req->user, &req->arg, min(size, req->size)) ? -EFAULT : 0;
 }
 
-/* Does the role mean anything in this topology? */
-static int shmring_role_check(u32 topology, u32 role)
-{
-	if (role == SHMRING_ROLE_PRODUCER || role == SHMRING_ROLE_CONSUMER ||
-	    role == SHMRING_ROLE_OBSERVER)
-		return 0;
-	if (topology == SHMRING_TOPO_RAW &&
-	    role == (SHMRING_ROLE_PRODUCER | SHMRING_ROLE_CONSUMER))
-		return 0;
-	return -EINVAL;
-}
-
 /* Does the descriptor allow it? Whoever has a CURSOR page has to write it. */
 static int shmring_file_check(const struct file *file, u32 role)
 {
 	return role == SHMRING_ROLE_OBSERVER || (file->f_mode & FMODE_WRITE) ? 0 : -EACCES;
 }
 
-/* What a role asks of a ring's rights. */
-static u32 shmring_role_rights(u32 role)
-{
-	u32 rights = 0;
-
-	if (role & SHMRING_ROLE_PRODUCER)
-		rights |= SHMRING_MAY_WRITE;
-	if (role & (SHMRING_ROLE_CONSUMER | SHMRING_ROLE_OBSERVER))
-		rights |= SHMRING_MAY_READ;
-	return rights;
-}
-
-static int shmring_create_check(const struct shmring_ioc_create *arg)
+/**
+ * shmring_create_check() - check what does not depend on who asks
+ * @arg: as for CREATE; role, placements and slots are checked elsewhere
+ *
+ * Return: 0, -EINVAL, -EOPNOTSUPP, -ERANGE, -ENAMETOOLONG.
+ */
+int shmring_create_check(const struct shmring_ioc_create *arg)
 {
 	u32 known = SHMRING_CREATE_SPIN | SHMRING_CREATE_HUGE | SHMRING_CREATE_SMALL;
 	u64 huge = (u64)PAGE_SIZE << SHMRING_HUGE_ORDER;
@@ -168,25 +150,21 @@ out_unlock:
 	return err;
 }
 
-/* Find the ring to attach to, and what the caller may do with it. */
-static struct shmring_ring *shmring_attach_find(const struct shmring_ioc_attach *arg, u32 *rights)
+/**
+ * shmring_find_fd() - find the ring of an endpoint's descriptor
+ * @fd: the caller's descriptor
+ * @rights: out: SHMRING_MAY_* that the endpoint may pass on
+ *
+ * Return: the ring, referenced, or an error pointer: -EBADF, -EBADFD.
+ */
+struct shmring_ring *shmring_find_fd(int fd, u32 *rights)
 {
+	struct shmring_ring *ring = NULL;
 	struct shmring_endpoint *via;
-	struct shmring_ring *ring;
-	struct file *file;
+	struct file *file = fget(fd);
 
-	if (!(arg->flags & SHMRING_ATTACH_FD)) {
-		ring = shmring_find_name(arg->name);
-		if (!ring)
-			return ERR_PTR(-ENOENT);
-		*rights = shmring_rights(ring);
-		return ring;
-	}
-
-	file = fget(arg->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
-	ring = NULL;
 	if (file->f_op == &shmring_fops) {
 		via = file->private_data;
 		ring = shmring_ring_of(via);
@@ -197,6 +175,20 @@ static struct shmring_ring *shmring_attach_find(const struct shmring_ioc_attach 
 	}
 	fput(file);
 	return ring ?: ERR_PTR(-EBADFD);
+}
+
+/* Find the ring to attach to, and what the caller may do with it. */
+static struct shmring_ring *shmring_attach_find(const struct shmring_ioc_attach *arg, u32 *rights)
+{
+	struct shmring_ring *ring;
+
+	if (arg->flags & SHMRING_ATTACH_FD)
+		return shmring_find_fd(arg->fd, rights);
+	ring = shmring_find_name(arg->name);
+	if (!ring)
+		return ERR_PTR(-ENOENT);
+	*rights = shmring_rights(ring);
+	return ring;
 }
 
 static int shmring_attach_check(const struct shmring_ioc_attach *arg)
@@ -218,7 +210,7 @@ static int shmring_ioctl_attach(struct shmring_request *req)
 	struct shmring_endpoint *ep = req->ep;
 	struct shmring_place cursor;
 	struct shmring_ring *ring;
-	u32 rights, need;
+	u32 rights;
 	int err;
 
 	err = shmring_attach_check(arg) ?:
@@ -239,23 +231,9 @@ static int shmring_ioctl_attach(struct shmring_request *req)
 		err = PTR_ERR(ring);
 		goto out_unlock;
 	}
-	need = shmring_role_rights(arg->role);
-	if ((rights & need) != need) {
-		err = -EACCES;
-		goto err_put;
-	}
-	err = shmring_role_check(ring->topology, arg->role);
+	err = shmring_endpoint_prepare(ep, ring, arg->role, rights, &cursor);
 	if (err)
 		goto err_put;
-	err = shmring_slot_take(ring, ep, arg->role);
-	if (err)
-		goto err_put;
-	if (ep->slot != SHMRING_NO_SLOT) {
-		err = shmring_cursor_place(ring, ep->slot, &cursor);
-		if (err)
-			goto err_give_back;
-	}
-	ep->rights = rights;
 
 	arg->ring_id = ring->id;
 	err = shmring_reply(req, sizeof(*arg));
@@ -390,9 +368,7 @@ static int shmring_open(struct inode *inode, struct file *file)
 
 	if (!ep)
 		return -ENOMEM;
-	mutex_init(&ep->bind_lock);
-	init_waitqueue_head(&ep->wq);
-	ep->slot = SHMRING_NO_SLOT;
+	shmring_endpoint_init(ep);
 	file->private_data = ep;
 	return nonseekable_open(inode, file);
 }

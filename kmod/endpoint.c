@@ -64,6 +64,85 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 	spin_unlock(&ring->lock);
 }
 
+/**
+ * shmring_endpoint_init() - an endpoint of no ring yet
+ * @ep: zeroed memory
+ */
+void shmring_endpoint_init(struct shmring_endpoint *ep)
+{
+	mutex_init(&ep->bind_lock);
+	init_waitqueue_head(&ep->wq);
+	ep->slot = SHMRING_NO_SLOT;
+}
+
+/**
+ * shmring_role_check() - does a role mean anything in a topology?
+ * @topology: SHMRING_TOPO_*
+ * @role: SHMRING_ROLE_*, or anything
+ *
+ * Return: 0 or -EINVAL.
+ */
+int shmring_role_check(u32 topology, u32 role)
+{
+	if (role == SHMRING_ROLE_PRODUCER || role == SHMRING_ROLE_CONSUMER ||
+	    role == SHMRING_ROLE_OBSERVER)
+		return 0;
+	if (topology == SHMRING_TOPO_RAW &&
+	    role == (SHMRING_ROLE_PRODUCER | SHMRING_ROLE_CONSUMER))
+		return 0;
+	return -EINVAL;
+}
+
+/**
+ * shmring_role_rights() - what a role asks of a ring's rights
+ * @role: SHMRING_ROLE_*
+ *
+ * Return: SHMRING_MAY_*.
+ */
+u32 shmring_role_rights(u32 role)
+{
+	u32 rights = 0;
+
+	if (role & SHMRING_ROLE_PRODUCER)
+		rights |= SHMRING_MAY_WRITE;
+	if (role & (SHMRING_ROLE_CONSUMER | SHMRING_ROLE_OBSERVER))
+		rights |= SHMRING_MAY_READ;
+	return rights;
+}
+
+/**
+ * shmring_endpoint_prepare() - everything about attaching that can fail
+ * @ep: endpoint of no ring; its role, slot and rights are set
+ * @ring: ring
+ * @role: SHMRING_ROLE_*
+ * @rights: what whoever attaches has; may be passed on
+ * @cursor: where its CURSOR page is wanted
+ *
+ * Context: process; sleeps. Undone by shmring_slot_give_back().
+ * Return: 0, -EACCES, -EINVAL, -EBUSY, -ENOMEM.
+ */
+int shmring_endpoint_prepare(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 role,
+			     u32 rights, const struct shmring_place *cursor)
+{
+	u32 need = shmring_role_rights(role);
+	int err;
+
+	if ((rights & need) != need)
+		return -EACCES;
+	err = shmring_role_check(ring->topology, role) ?: shmring_slot_take(ring, ep, role);
+	if (err)
+		return err;
+	if (ep->slot != SHMRING_NO_SLOT) {
+		err = shmring_cursor_place(ring, ep->slot, cursor);
+		if (err) {
+			shmring_slot_give_back(ep, ring);
+			return err;
+		}
+	}
+	ep->rights = rights;
+	return 0;
+}
+
 /* A position that stays if it can be; otherwise what is there counts as read. */
 static u64 shmring_repaired(const struct shmring_ring *ring, u32 slot, u32 lane, u64 head)
 {
@@ -159,14 +238,13 @@ static void shmring_unbind_group(struct shmring_ring *ring, const struct shmring
 }
 
 /**
- * shmring_bind() - make a file an endpoint; cannot fail
- * @file: file of /dev/shmring
- * @ep: its endpoint, with slot taken and rights set
+ * shmring_join() - make an endpoint live; cannot fail
+ * @ep: endpoint with slot taken and rights set
  * @ring: ring; the caller's reference becomes the endpoint's
  *
- * Context: process, under ep->bind_lock.
+ * Context: process. Who looks at @ep->ring without a lock is the caller's business.
  */
-void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring)
+void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
 	ep->pid = task_tgid_nr(current);
 	spin_lock(&ring->lock);
@@ -192,7 +270,19 @@ void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring
 			shmring_bind_group(ring, ep);
 	}
 	spin_unlock(&ring->lock);
+}
 
+/**
+ * shmring_bind() - make a file an endpoint; cannot fail
+ * @file: file of /dev/shmring
+ * @ep: its endpoint, with slot taken and rights set
+ * @ring: ring; the caller's reference becomes the endpoint's
+ *
+ * Context: process, under ep->bind_lock.
+ */
+void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring)
+{
+	shmring_join(ep, ring);
 	file->f_mapping = ring->inode->i_mapping;
 	/*
 	 * Pairs with shmring_ring_of(): who sees the ring sees f_mapping with it. An
@@ -214,7 +304,8 @@ static void put_eventfds(struct shmring_endpoint *ep)
 
 /**
  * shmring_unbind() - the end of an endpoint
- * @ep: endpoint whose file has no reference and no mapping left
+ * @ep: endpoint whose file has no reference and no mapping left, or another module's
+ *	that is used no more
  *
  * Tells the survivors: META says how it went (in order or not), armed in its CURSOR
  * page sends a publishing peer there, sleepers and eventfds are woken.

@@ -218,7 +218,7 @@ int shmring_holds(const struct shmring_endpoint *ep, const struct shmring_ring *
 /**
  * shmring_peers_gone() - did every peer go that there ever was?
  * @ep: endpoint; its peers are those of the other role, where there are roles
- * @ring: its ring; ring->lock is held
+ * @ring: its ring; without ring->lock the answer is that of a moment ago
  *
  * Return: 0, -EPIPE, -EOWNERDEAD.
  */
@@ -234,7 +234,8 @@ int shmring_peers_gone(const struct shmring_endpoint *ep, const struct shmring_r
 	for (slot = first; slot < end; slot++) {
 		if (slot == ep->slot)
 			continue;
-		switch (ring->meta->slot[slot].state) {
+		/* pairs with the store-release in shmring_join(), shmring_unbind() */
+		switch (smp_load_acquire(&ring->meta->slot[slot].state)) {
 		case SHMRING_SLOT_LIVE:
 			return 0;
 		case SHMRING_SLOT_DEAD:

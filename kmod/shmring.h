@@ -37,6 +37,7 @@ struct eventfd_ctx;
 struct seq_file;
 struct user_namespace;
 struct user_struct;
+struct workqueue_struct;
 
 #define SHMRING_SLOT_PRODUCER	0	/* of an SPSC ring */
 #define SHMRING_SLOT_CONSUMER	1
@@ -88,11 +89,13 @@ struct shmring_need {
 
 /**
  * struct shmring_ring - a ring
- * @refs: one per endpoint; the last is dropped under shmring_registry_lock
+ * @refs: one per endpoint and per &struct shmring_ref; the last is dropped under shmring_registry_lock
  * @lock: see above
  * @endpoints: all endpoints, observers included; by @lock
  * @observers: how many of them are observers; by @lock
  * @slots_live: how many are not; by @lock
+ * @members: how many of those are other modules': they look at CURSOR pages without
+ *	@lock, under RCU; by @lock
  * @slot: the endpoint that holds each slot; by @lock
  * @cursor: the CURSOR page of each slot; by @lock
  * @turn: QUEUE: the consumer to think of first; by @lock
@@ -129,6 +132,7 @@ struct shmring_ring {
 	struct list_head endpoints;
 	u32 observers;
 	u32 slots_live;
+	u32 members;
 	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
 	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
 	u32 turn;
@@ -218,8 +222,13 @@ static inline void shmring_state_count(const struct shmring_ring *ring, u32 role
 	smp_store_release(state, *state + SHMRING_STATE_ARMED + 1);
 }
 
+/* main.c */
+extern struct workqueue_struct *shmring_wq;
+
 /* device.c */
 extern const struct file_operations shmring_fops;
+int shmring_create_check(const struct shmring_ioc_create *arg);
+struct shmring_ring *shmring_find_fd(int fd, u32 *rights);
 
 /* ring.c */
 struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
@@ -228,8 +237,14 @@ struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
 void shmring_ring_put(struct shmring_ring *ring);
 
 /* endpoint.c */
+void shmring_endpoint_init(struct shmring_endpoint *ep);
+int shmring_role_check(u32 topology, u32 role);
+u32 shmring_role_rights(u32 role);
+int shmring_endpoint_prepare(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 role,
+			     u32 rights, const struct shmring_place *cursor);
 int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u32 role);
 void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ring);
+void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring);
 void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring);
 void shmring_unbind(struct shmring_endpoint *ep);
 
@@ -286,6 +301,7 @@ void shmring_signal(struct shmring_endpoint *ep, u32 events);
 void shmring_wake_all(struct shmring_ring *ring);
 void shmring_look_again(struct shmring_ring *ring);
 unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role);
+void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *ring);
 int shmring_kick(struct shmring_endpoint *ep);
 
 /* wait.c */

@@ -265,19 +265,14 @@ unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
 }
 
 /**
- * shmring_kick() - wake the peers that asked for it
+ * shmring_kick_peers() - wake the peers that asked for it
  * @ep: endpoint that has published
- *
- * Return: 0, -EOPNOTSUPP (no records in this ring).
+ * @ring: its ring, of records; ring->lock is held
  */
-int shmring_kick(struct shmring_endpoint *ep)
+void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
-	struct shmring_ring *ring = ep->ring;
 	unsigned int woken = 0;
 
-	if (!ring->producers)
-		return -EOPNOTSUPP;
-	spin_lock(&ring->lock);
 	if (!shmring_is_group(ring)) {
 		woken = shmring_kick_spsc(ring, ep);
 	} else {
@@ -287,6 +282,22 @@ int shmring_kick(struct shmring_endpoint *ep)
 			woken += shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
 	}
 	trace_shmring_kick(ep, ring, woken);
+}
+
+/**
+ * shmring_kick() - KICK
+ * @ep: endpoint that has published
+ *
+ * Return: 0, -EOPNOTSUPP (no records in this ring).
+ */
+int shmring_kick(struct shmring_endpoint *ep)
+{
+	struct shmring_ring *ring = ep->ring;
+
+	if (!ring->producers)
+		return -EOPNOTSUPP;
+	spin_lock(&ring->lock);
+	shmring_kick_peers(ep, ring);
 	spin_unlock(&ring->lock);
 	return 0;
 }
