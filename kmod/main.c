@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading and unloading. Everything else begins with an open of /dev/shmring.
+ * Loading and unloading. Everything else begins with an open of /dev/shmring, or with
+ * another module's call.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/workqueue.h>
 
 #include "shmring.h"
 
@@ -14,15 +16,31 @@ static struct miscdevice shmring_device = {
 	.mode = 0660,
 };
 
+/* Where other modules' consumers are called, and wake-ups go that an interrupt cannot make. */
+struct workqueue_struct *shmring_wq;
+
 static int __init shmring_init(void)
 {
+	int err;
+
+	shmring_wq = alloc_workqueue("shmring", WQ_UNBOUND, 0);
+	if (!shmring_wq)
+		return -ENOMEM;
 	shmring_account_init();
-	return misc_register(&shmring_device);
+	err = misc_register(&shmring_device);
+	if (err)
+		goto err_destroy_wq;
+	return 0;
+
+err_destroy_wq:
+	destroy_workqueue(shmring_wq);
+	return err;
 }
 
 static void __exit shmring_exit(void)
 {
 	misc_deregister(&shmring_device);
+	destroy_workqueue(shmring_wq);
 }
 
 module_init(shmring_init);

@@ -336,6 +336,7 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 	int node = shmring_place_node(place, NUMA_NO_NODE);
 	bool pinned = folio_maybe_dma_pinned(old);
 	struct folio *new;
+	u32 members;
 
 	if (folio_nid(old) == node && !pinned)
 		return 0;
@@ -354,12 +355,16 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 	folio_mark_dirty(new);
 
 	spin_lock(&ring->lock);
-	ring->cursor[slot] = folio_address(new);
+	/* What was copied first; pairs with shmring_group_cursor(). */
+	smp_store_release(&ring->cursor[slot], folio_address(new));
+	members = ring->members;	/* one that comes later finds the new page */
 	spin_unlock(&ring->lock);
 
 	folio_unlock(new);
 	folio_put(new);		/* the page cache has its own */
 	folio_unlock(old);
+	if (members)
+		synchronize_rcu();	/* they look at it without a lock */
 	folio_put(old);
 	return 0;
 }

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How the consumers of other modules work: an SPSC ring's, a merge of lanes (MPSC and
+ * BROADCAST), claims (QUEUE). Whom to wake after a release as well: a consumer is in
+ * process context and may take ring->lock.
+ */
+#include <linux/rcupdate.h>
+
+#include "kernel.h"
+
+#define SHMRING_MARK_LOOKS	1000
+
+/* ---- SPSC ----------------------------------------------------------------------- */
+
+static int shmring_pair_start(struct shmring_consumer *c)
+{
+	struct shmring_ring *ring = c->m.ring;
+	struct shmring_spsc_rx *rx = &c->rx;
+
+	/* The position was repaired when the slot was taken. */
+	rx->data = shmring_member_lane(&c->m, 0);
+	rx->mask = ring->data_size - 1;
+	rx->mine = ring->cursor[c->m.ep.slot];
+	rx->done = READ_ONCE(rx->mine->pos);
+	rx->head = rx->done;
+	rx->records = READ_ONCE(rx->mine->records);
+	rx->fence = !(ring->flags & SHMRING_CREATE_SPIN);
+	return 0;
+}
+
+static long shmring_pair_peek(struct shmring_consumer *c, const void **payload)
+{
+	return shmring_spsc_peek(&c->rx, payload);
+}
+
+static void shmring_pair_next(struct shmring_consumer *c, long len)
+{
+	shmring_spsc_next(&c->rx, len);
+}
+
+/* A producer whose position says more than its headers would be waited for in vain. */
+static int shmring_pair_check(struct shmring_consumer *c)
+{
+	const struct shmring_cursor *peer = READ_ONCE(c->m.ring->cursor[SHMRING_SLOT_PRODUCER]);
+	/* pairs with the store-release in shmring_spsc_publish() */
+	u64 end = smp_load_acquire(&peer->pos);
+	const void *payload;
+
+	if (shmring_spsc_peek(&c->rx, &payload) != -EAGAIN)
+		return 0;
+	return shmring_spsc_used(end, c->rx.head, c->rx.mask + 1) ? -EPROTO : 0;
+}
+
+static void shmring_pair_rewind(struct shmring_consumer *c)
+{
+	shmring_spsc_rewind(&c->rx);
+}
+
+static int shmring_pair_release(struct shmring_consumer *c)
+{
+	c->rx.peer = READ_ONCE(c->m.ring->cursor[SHMRING_SLOT_PRODUCER]);
+	if (shmring_spsc_release(&c->rx) > 0)
+		shmring_kick(&c->m.ep);
+	return 0;
+}
+
+static const struct shmring_kernel_in shmring_pair_in = {
+	.start = shmring_pair_start,
+	.peek = shmring_pair_peek,
+	.next = shmring_pair_next,
+	.check = shmring_pair_check,
+	.rewind = shmring_pair_rewind,
+	.release = shmring_pair_release,
+};
+
+/* ---- MPSC, BROADCAST -------------------------------------------------------------- */
+
+/* Go on at the end of what is in a lane: from its newest mark, header by header. */
+static int shmring_merge_to_end(struct shmring_merge *m, u32 l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	u64 pos, records, size = m->mask + 1;
+	unsigned int looks;
+
+	for (looks = 0; looks < SHMRING_MARK_LOOKS; looks++) {
+		const struct shmring_cursor *producer = shmring_group_cursor(&m->g, l);
+		long len;
+
+		if (shmring_overwrite_mark(producer, size, 1, &pos, &records))
+			continue;
+		lane->done = pos;
+		for (;;) {
+			/* pairs with the store-release in shmring_lane_publish() */
+			u32 word = smp_load_acquire(shmring_merge_word(m, l, pos));
+
+			len = shmring_lane_header(word, SHMRING_REC_CHAIN,
+						  m->mask - (pos - lane->done));
+			if (len < 0)
+				break;
+			pos += shmring_record_size(len);
+			records++;
+		}
+		if (shmring_overwritten(producer, lane->done, size))
+			continue;
+		lane->done = pos;
+		lane->records = records;
+		return 0;
+	}
+	return -EAGAIN;
+}
+
+static int shmring_merge_start(struct shmring_consumer *c)
+{
+	struct shmring_ring *ring = c->m.ring;
+	struct shmring_merge *m = &c->merge;
+	u32 l;
+
+	shmring_member_group(&c->m, &m->g);
+	m->mine = ring->cursor[c->m.ep.slot];
+	m->mask = ring->data_size - 1;
+	m->records = READ_ONCE(m->mine->records);
+	m->lost = READ_ONCE(m->mine->lost);
+	m->tickets = ring->producers > 1;
+	m->fence = !(ring->flags & SHMRING_CREATE_SPIN);
+	m->overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
+	m->rejoin = ring->topology == SHMRING_TOPO_BROADCAST && !m->overwrite;
+	m->last = SHMRING_NO_LANE;
+	m->first = SHMRING_NO_LANE;
+	for (l = 0; l < ring->producers; l++) {
+		struct shmring_merge_lane *lane = &m->lane[l];
+
+		lane->data = shmring_member_lane(&c->m, l);
+		lane->generation = READ_ONCE(m->g.meta->slot[l].generation);
+		/* Positions were repaired, or set, when the slot was taken. */
+		lane->done = READ_ONCE(m->mine->lane[l].pos);
+		if (m->overwrite && shmring_merge_to_end(m, l))
+			return -EAGAIN;
+		lane->head = lane->done;
+		/* pairs with the load-acquire in shmring_mpsc_refresh() */
+		smp_store_release(&m->mine->lane[l].pos, lane->done);
+	}
+	shmring_merge_join(m);
+	return 0;
+}
+
+static long shmring_merge_first(struct shmring_consumer *c, const void **payload)
+{
+	return shmring_merge_peek(&c->merge, payload);
+}
+
+static void shmring_merge_over(struct shmring_consumer *c, long len)
+{
+	shmring_merge_next(&c->merge, len);
+}
+
+static void shmring_merge_back(struct shmring_consumer *c)
+{
+	shmring_merge_rewind(&c->merge);
+}
+
+/* Is there room enough for an armed producer? If in doubt, yes. */
+static bool shmring_merge_enough(const struct shmring_consumer *c, u32 slot)
+{
+	const struct shmring_cursor *peer = shmring_group_cursor(&c->merge.g, slot);
+
+	return c->m.ring->topology != SHMRING_TOPO_MPSC ||
+	       (s64)(c->merge.lane[slot].done - READ_ONCE(peer->wake_at)) >= 0;
+}
+
+static int shmring_merge_give_back(struct shmring_consumer *c)
+{
+	struct shmring_merge *m = &c->merge;
+	u64 bytes = READ_ONCE(m->mine->pos);
+	u32 rest, slot;
+	int changed = 0;
+
+	if (m->overwrite && !shmring_merge_whole(m)) {
+		shmring_merge_rewind(m);
+		return -ESTALE;
+	}
+	for (rest = m->touched; rest; rest &= rest - 1) {
+		slot = __ffs(rest);
+		bytes += m->lane[slot].head - m->lane[slot].done;
+	}
+	WRITE_ONCE(m->mine->pos, bytes);
+	if (!shmring_merge_release(m))
+		return 0;
+	rest = shmring_group_armed(&m->g, &changed);
+	if (changed)
+		shmring_merge_join(m);
+	for (; rest; rest &= rest - 1) {
+		slot = __ffs(rest);
+		if (slot < m->g.producers && shmring_merge_enough(c, slot)) {
+			shmring_kick(&c->m.ep);
+			break;
+		}
+	}
+	return 0;
+}
+
+static const struct shmring_kernel_in shmring_merge_in = {
+	.start = shmring_merge_start,
+	.peek = shmring_merge_first,
+	.next = shmring_merge_over,
+	.rewind = shmring_merge_back,
+	.release = shmring_merge_give_back,
+};
+
+/* ---- QUEUE -------------------------------------------------------------------------- */
+
+static int shmring_claim_start(struct shmring_consumer *c)
+{
+	struct shmring_ring *ring = c->m.ring;
+	struct shmring_claims *claims = &c->claims;
+	u32 l;
+
+	shmring_member_group(&c->m, &claims->g);
+	claims->mine = ring->cursor[c->m.ep.slot];
+	claims->mask = ring->data_size - 1;
+	claims->records = READ_ONCE(claims->mine->records);
+	claims->fence = !(ring->flags & SHMRING_CREATE_SPIN);
+	claims->turn = c->m.ep.slot % ring->producers;	/* not all at the same lane */
+	for (l = 0; l < ring->producers; l++) {
+		claims->data[l] = shmring_member_lane(&c->m, l);
+		claims->generation[l] = READ_ONCE(claims->g.meta->slot[l].generation);
+	}
+	return 0;
+}
+
+/* Read what a dead consumer had claimed. Return: 0, or -EAGAIN: there is none (any more). */
+static int shmring_claim_adopt(struct shmring_consumer *c)
+{
+	struct shmring_ioc_adopt orphan = { .op = SHMRING_ADOPT_TAKE };
+	struct shmring_claims *claims = &c->claims;
+
+	if (!READ_ONCE(claims->g.meta->orphans) || shmring_adopt(&c->m.ep, &orphan))
+		return -EAGAIN;
+	claims->lane = orphan.lane;
+	claims->pos = orphan.pos;
+	claims->head = orphan.pos;
+	claims->end = orphan.end;
+	claims->adopted = orphan.slot + 1;
+	return 0;
+}
+
+static int shmring_claim_more(struct shmring_consumer *c)
+{
+	struct shmring_claims *claims = &c->claims;
+	struct shmring_ring *ring = c->m.ring;
+	u64 state;
+	int err;
+
+	if (claims->head != claims->end)
+		return 0;
+	if (claims->ahead)
+		return -EAGAIN;		/* one claim at a time: release first */
+	err = shmring_claim_adopt(c);
+	if (err != -EAGAIN)
+		return err;
+	/* pairs with the store-release of the count by whoever begins or ends */
+	state = smp_load_acquire(claims->g.peers) & ~SHMRING_STATE_ARMED;
+	if (state != claims->g.quiet) {
+		claims->g.quiet = state;
+		shmring_claim_join(claims);
+	}
+	err = shmring_claim(claims, 1);
+	/* A publication wakes one: if there is more, the next one's turn. */
+	if (!err && (READ_ONCE(claims->g.meta->rx_state) & SHMRING_STATE_ARMED)) {
+		spin_lock(&ring->lock);
+		shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+		spin_unlock(&ring->lock);
+	}
+	return err;
+}
+
+static void shmring_claim_over(struct shmring_consumer *c, long len)
+{
+	shmring_claim_next(&c->claims, len);
+}
+
+static void shmring_claim_back(struct shmring_consumer *c)
+{
+	shmring_claim_rewind(&c->claims);
+}
+
+/* What was adopted stays the orphan's until all of it was read. */
+static int shmring_claim_give_back(struct shmring_consumer *c)
+{
+	struct shmring_claims *claims = &c->claims;
+	struct shmring_ioc_adopt orphan = {
+		.op = SHMRING_ADOPT_DONE,
+		.slot = claims->adopted - 1,
+	};
+	u64 pos = READ_ONCE(claims->mine->pos) + claims->head - claims->pos;
+	int changed = 0;
+
+	WRITE_ONCE(claims->mine->pos, pos);
+	if (claims->adopted) {
+		claims->records += claims->ahead;
+		claims->ahead = 0;
+		claims->pos = claims->head;
+		WRITE_ONCE(claims->mine->records, claims->records);
+		if (claims->pos == claims->end) {
+			claims->adopted = 0;
+			shmring_adopt(&c->m.ep, &orphan);
+		}
+		return 0;
+	}
+	if (!shmring_claim_release(claims))
+		return 0;
+	if (shmring_group_armed(&claims->g, &changed))
+		shmring_kick(&c->m.ep);
+	if (changed)
+		shmring_claim_join(claims);
+	return 0;
+}
+
+static long shmring_claim_first(struct shmring_consumer *c, const void **payload)
+{
+	struct shmring_claims *claims = &c->claims;
+	long len = shmring_claim_more(c);
+
+	if (len)
+		return len;
+	len = shmring_claim_peek(claims, payload);
+	if (len < 0 && !claims->ahead) {
+		/* Changed after it was claimed: nobody can read it. */
+		claims->broken |= BIT(claims->lane);
+		claims->head = claims->end;
+		shmring_claim_give_back(c);
+	}
+	return len;
+}
+
+static const struct shmring_kernel_in shmring_claim_in = {
+	.start = shmring_claim_start,
+	.peek = shmring_claim_first,
+	.next = shmring_claim_over,
+	.rewind = shmring_claim_back,
+	.release = shmring_claim_give_back,
+};
+
+/* How the consumers of a ring work. */
+const struct shmring_kernel_in *shmring_kernel_in_of(const struct shmring_ring *ring)
+{
+	switch (ring->topology) {
+	case SHMRING_TOPO_SPSC:
+		return &shmring_pair_in;
+	case SHMRING_TOPO_QUEUE:
+		return &shmring_claim_in;
+	default:
+		return &shmring_merge_in;
+	}
+}
