@@ -5,8 +5,13 @@
  */
 #include "bench_pc.h"
 
-#define TRACED_MAX	200000
-#define TRACED_COSTS	1000	/* where each record is some calls, and each call is stopped */
+/*
+ * Each call is stopped twice, so where each record is some calls few records have to do;
+ * many are for those who make a call now and then.
+ */
+#define TRACED_FEW	1000
+#define TRACED_MANY	200000
+#define CALLS_RARE	0.1	/* of a record */
 
 /* Why @who cannot run, in words; NULL: it can. */
 static const char *obstacle(const struct pc_args *args, const struct pc_contender *who)
@@ -20,6 +25,8 @@ static const char *obstacle(const struct pc_args *args, const struct pc_contende
 		return "there is no /dev/shmring, so the module is not loaded";
 	if (err == -ENOPKG)
 		return "its library was not there when this was built";
+	if (err && !who->ours)
+		return strerror(-err);
 	return err ? shmring_strerror(err) : NULL;
 }
 
@@ -66,6 +73,9 @@ static int failed(const struct pc_run *run, int err, struct bench_progress *prog
 		return tool_say(TOOL_ERROR, "%s hangs (%s, %zu bytes)", run->who->name, what,
 				run->shape.len);
 	default:
+		if (!run->who->ours)	/* what an errno means with shmring is not meant then */
+			return tool_say(TOOL_ERROR, "%s failed (%s, %zu bytes): %s",
+					run->who->name, what, run->shape.len, strerror(-err));
 		return tool_fail(err, "%s failed (%s, %zu bytes)", run->who->name, what,
 				 run->shape.len);
 	}
@@ -84,22 +94,29 @@ static void prepare(const struct pc_args *args, const struct pc_result *result, 
 	run->count = result->count;
 }
 
-/* How many system calls: a run of its own, which is not timed. */
+static int trace_some(const struct pc_args *args, const struct pc_result *result, uint64_t most,
+		      struct pc_run *run)
+{
+	prepare(args, result, run);
+	if (run->count > most)
+		run->count = most;
+	run->traced = true;
+	return pc_measure(run);
+}
+
+/* How many system calls: runs of their own, which are not timed. */
 static int trace(const struct pc_args *args, struct pc_result *result,
 		 struct bench_progress *progress)
 {
-	uint64_t traced_max = args->bench->costs ? TRACED_COSTS : TRACED_MAX;
 	struct pc_run run;
 	int err;
 
 	if (result->unfit)
 		return TOOL_OK;
-	prepare(args, result, &run);
-	if (run.count > traced_max)
-		run.count = traced_max;
-	run.traced = true;
-	bench_progress(progress, "counting system calls of %s", run.who->name);
-	err = pc_measure(&run);
+	bench_progress(progress, "counting system calls of %s", result->who->name);
+	err = trace_some(args, result, TRACED_FEW, &run);
+	if (!err && !args->bench->costs && (double)run.calls < CALLS_RARE * (double)run.count)
+		err = trace_some(args, result, TRACED_MANY, &run);
 	if (err == -EPERM || err == -ENOSYS || err == -EIO) {
 		result->calls_per_record = -1;	/* no ptrace(2) here */
 		return TOOL_OK;

@@ -234,7 +234,7 @@ int cmd_hz(int argc, char **argv)
 	tool_signals_init();
 	err = shmring_attach(args.name, SHMRING_ROLE_OBSERVER, &args.watch.common.opts, &r);
 	if (err)
-		return tool_ring_failed(err, args.watch.common.opts.backend, "look at", args.name);
+		return tool_look_failed(err, args.watch.common.opts.backend, args.name);
 	err = shmring_info(r, &info);
 	if (!err && info.topology == SHMRING_TOPO_RAW)
 		err = tool_say(TOOL_ERROR, "ring '%s' is raw memory, it has no records", args.name);

@@ -59,8 +59,11 @@ static int add_row(struct listing *l, uint32_t backend, const struct shmring_ioc
 		     cell("%llu%%", (unsigned long long)(tool_used(info) * 100 / info->data_size));
 	r->cell[5] = cell("%s", tool_user(user, sizeof(user), info->uid));
 	r->cell[6] = cell("%04o", info->mode);
-	r->cell[7] = info->data_node < 0 ? cell("*") : cell("%d", info->data_node);
-	r->cell[8] = cell("%s", tool_size(page, sizeof(page), info->data_page_size));
+	/* The memfd backend lists by reading files: where the pages are is seen by mapping them. */
+	r->cell[7] = !info->data_page_size ? cell("-") :
+		     info->data_node < 0 ? cell("*") : cell("%d", info->data_node);
+	r->cell[8] = cell("%s", info->data_page_size ?
+			  tool_size(page, sizeof(page), info->data_page_size) : "-");
 	r->cell[9] = cell("%s", tool_backend_name(backend));
 	r->cell[10] = cell("%u/%u", info->slots_live, info->slots);
 	r->cell[11] = cell("%u", info->observers);

@@ -195,7 +195,7 @@ int cmd_show(int argc, char **argv)
 			       !access(TOOL_DEVICE, F_OK)))
 		return show_by_id(&args);
 	if (err)
-		return tool_ring_failed(err, args.common.opts.backend, "look at", args.name);
+		return tool_look_failed(err, args.common.opts.backend, args.name);
 	ring = tool_ring_json(r);
 	shmring_close(r);
 	return print(&args, ring);

@@ -164,7 +164,7 @@ static int no_ring(const struct stat_args *args)
 		shmring_close(r);
 		err = -ENOENT;
 	}
-	return tool_ring_failed(err, args->watch.common.opts.backend, "look at", args->name);
+	return tool_look_failed(err, args->watch.common.opts.backend, args->name);
 }
 
 int cmd_stat(int argc, char **argv)

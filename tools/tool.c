@@ -13,9 +13,15 @@
 static void print_help(FILE *f, const char *self, const char *doc, const char *tail,
 		       const struct tool_command *table)
 {
+	const struct tool_command *c;
+	int width = 0;
+
+	for (c = table; c->name; c++)
+		if ((int)strlen(c->name) > width)
+			width = (int)strlen(c->name);
 	fprintf(f, "Usage: %s COMMAND [ARGUMENTS]\n%s\n\nCommands:\n", self, doc);
-	for (; table->name; table++)
-		fprintf(f, "  %-8s %s\n", table->name, table->summary);
+	for (c = table; c->name; c++)
+		fprintf(f, "  %-*s  %s\n", width, c->name, c->summary);
 	fprintf(f, "\n%s COMMAND --help tells the arguments of each.\n", self);
 	if (tail)
 		fprintf(f, "\n%s", tail);
@@ -94,6 +100,14 @@ int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *n
 	if (backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, F_OK))
 		return tool_say(TOOL_ERROR, "cannot %s ring '%s': " TOOL_NO_DEVICE, doing, name);
 	return tool_fail(err, "cannot %s ring '%s'", doing, name);
+}
+
+int tool_look_failed(int err, uint32_t backend, const char *name)
+{
+	if (err == -ENOENT && (backend != SHMRING_BACKEND_DEVICE || !access(TOOL_DEVICE, F_OK)))
+		return tool_say(TOOL_ERROR, "there is no ring '%s': shmring list shows those there are",
+				name);
+	return tool_ring_failed(err, backend, "look at", name);
 }
 
 int tool_flush_stdout(int code)

@@ -64,6 +64,8 @@ int tool_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 
 /* "cannot DOING ring 'NAME'", and why. */
 int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *name);
+/* The same for who would only look: nothing is made, so the ring may not be there. */
+int tool_look_failed(int err, uint32_t backend, const char *name);
 
 /* Did everything that was written to stdout get there? Returns @code or TOOL_ERROR. */
 int tool_flush_stdout(int code);

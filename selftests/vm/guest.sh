@@ -13,6 +13,7 @@ set -u
 
 busybox --install -s /bin
 hostname guest
+ip link set lo up	# for benchmarks that take TCP along
 # Tests provoke SIGSEGV on purpose; the log stays for what is wrong.
 echo 0 >/proc/sys/debug/exception-trace
 echo 60 >/proc/sys/kernel/hung_task_timeout_secs

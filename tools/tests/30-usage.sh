@@ -80,7 +80,9 @@ wrong 2 "not enough for 4 records" bench pc --ring 4K --sizes 2000
 wrong 2 "not two usable CPUs" bench pc --cpus 0,99999
 wrong 2 "not two usable CPUs" bench pc --cpus 0
 wrong 2 "not throughput, roundtrip or both" bench pc --mode sideways
-wrong 1 "there is no ring '$ring'" show -b "$BACKEND" "$ring"
+for command in show stat hz; do
+	wrong 1 "there is no ring '$ring'" $command -b "$BACKEND" "$ring"
+done
 wrong 1 "cannot read $T/none: No such file" send -b "$BACKEND" "$ring" "$T/none"
 wrong 1 "blocks of 1000000 bytes do not fit" send -b "$BACKEND" "$ring" -s 4K --chunk 1000000
 wrong 1 "cannot make ring '$ring'" create -b "$BACKEND" "$ring" -n 1000

@@ -20,7 +20,7 @@ spoiled()
 }
 
 ours=shmring-$BACKEND
-fast="--quick -r 1 --no-trace --sizes 64"
+fast="--quick -r 1 --no-trace --sizes 64 --ring 4K"
 # shellcheck disable=SC2086
 for who in sysv-sem message-file textbook-ring "$ours" "$ours-mpsc" "$ours-queue" "$ours-broadcast"; do
 	for mode in throughput roundtrip; do
