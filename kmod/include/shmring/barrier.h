@@ -14,6 +14,7 @@
 #include <asm/barrier.h>
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/prefetch.h>
 #include <linux/processor.h>
 
 #define shmring_load(p)			READ_ONCE(*(p))
@@ -28,6 +29,8 @@
 /* A pointer that another CPU may replace; what it points to stays as long as RCU says. */
 #define shmring_pointer(p)		READ_ONCE(*(p))
 #define shmring_pause()			cpu_relax()
+#define shmring_prefetch(p)		prefetch(p)
+#define shmring_prefetch_write(p)	prefetchw(p)
 #define shmring_likely(x)		likely(x)
 #define shmring_unlikely(x)		unlikely(x)
 
@@ -85,6 +88,19 @@ static inline void shmring_pause(void)
 	__asm__ __volatile__("yield" ::: "memory");
 #else
 	__asm__ __volatile__("" ::: "memory");
+#endif
+}
+
+/* Hints that order nothing: the line at @p will soon be read, or written. */
+#define shmring_prefetch(p)		__builtin_prefetch(p)
+
+static inline void shmring_prefetch_write(const void *p)
+{
+#ifdef __x86_64__
+	/* Every one of them knows it; by default compilers ask for reading instead. */
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
 #endif
 }
 

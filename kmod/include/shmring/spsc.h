@@ -65,6 +65,16 @@ static inline __u64 shmring_record_max(__u64 data_size)
 	return max < SHMRING_REC_LEN ? max : SHMRING_REC_LEN;
 }
 
+/*
+ * How far ahead of its position each side asks for the lines that it will need, in bytes.
+ * A line comes from the other CPU in the time of many records, so that several have to be
+ * under way. Only speed depends on these, and on what the size of a line is taken to be.
+ */
+#define SHMRING_AHEAD_WRITE	512
+#define SHMRING_AHEAD_READ	1024
+#define SHMRING_AHEAD_MOST	8192	/* longer copies are ahead by themselves */
+#define SHMRING_AHEAD_LINE	64
+
 #define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
 
 /**
@@ -210,6 +220,27 @@ static inline void *shmring_spsc_reserve(struct shmring_spsc_tx *tx, __u64 len)
 	return tx->data + (tx->tail & tx->mask) + sizeof(struct shmring_record);
 }
 
+/*
+ * The producer went from @from to @to: ask for as much beyond. The consumer has read
+ * those lines in the lap before, so they are in its cache.
+ */
+static inline void shmring_spsc_ahead_write(const struct shmring_spsc_tx *tx, __u64 from, __u64 to)
+{
+	if (shmring_unlikely(to - from > SHMRING_AHEAD_MOST))
+		return;
+	for (from |= SHMRING_AHEAD_LINE - 1; from < to; from += SHMRING_AHEAD_LINE)
+		shmring_prefetch_write(tx->data + ((from + SHMRING_AHEAD_WRITE) & tx->mask));
+}
+
+/* The consumer went from @from to @to, likewise. */
+static inline void shmring_spsc_ahead_read(const struct shmring_spsc_rx *rx, __u64 from, __u64 to)
+{
+	if (shmring_unlikely(to - from > SHMRING_AHEAD_MOST))
+		return;
+	for (from |= SHMRING_AHEAD_LINE - 1; from < to; from += SHMRING_AHEAD_LINE)
+		shmring_prefetch(rx->data + ((from + SHMRING_AHEAD_READ) & rx->mask));
+}
+
 /**
  * shmring_spsc_put() - make the reserved record part of the batch
  * @tx: producer
@@ -223,6 +254,7 @@ static inline void shmring_spsc_put(struct shmring_spsc_tx *tx, __u64 len)
 	__u32 *word = shmring_spsc_word(tx, tx->tail);
 	__u64 next = tx->tail + shmring_record_size(len);
 
+	shmring_spsc_ahead_write(tx, tx->tail, next);
 	shmring_store(shmring_spsc_word(tx, next), 0);
 	if (tx->hold_word) {
 		shmring_store(word, SHMRING_REC_READY | tx->chain | (__u32)len);
@@ -266,6 +298,7 @@ static inline int shmring_spsc_commit(struct shmring_spsc_tx *tx, __u64 len)
 	__u64 next = tx->tail + shmring_record_size(len);
 	__u64 records = tx->records + 1;
 
+	shmring_spsc_ahead_write(tx, tx->tail, next);
 	shmring_store(shmring_spsc_word(tx, next), 0);
 	/* pairs with the load-acquire in shmring_spsc_peek() */
 	shmring_store_release(word, SHMRING_REC_READY | (__u32)len);
@@ -331,6 +364,7 @@ static inline void shmring_spsc_rewind(struct shmring_spsc_rx *rx)
  */
 static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 {
+	shmring_spsc_ahead_read(rx, rx->done, rx->head);
 	rx->done = rx->head;
 	rx->records += rx->ahead;
 	rx->ahead = 0;
