@@ -69,13 +69,19 @@ static int shmring_pair_release(struct shmring_handle *h, int kick)
 	return 0;
 }
 
-/* Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). */
+/*
+ * Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). The
+ * line after it is asked for each time as well: all but the shortest records end there,
+ * and both then come from the other CPU at once, not one after the other.
+ */
 static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring_goal *goal)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
-	const void *rec = rx->data + (rx->done & rx->mask);
+	const unsigned char *at = rx->data + (rx->done & rx->mask);
+	const void *rec = at;
 	uint64_t end;
 
+	shmring_prefetch(at + SHMRING_AHEAD_LINE);
 	if (!goal->need && !goal->records)
 		/* pairs with the store-release in shmring_spsc_publish() */
 		return shmring_load_acquire(&((const struct shmring_record *)rec)->word);
