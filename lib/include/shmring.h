@@ -387,25 +387,21 @@ SHMRING_INLINE int shmring_send(struct shmring *r, const void *buf, size_t len,
 {
 	/* A copy: for all the compiler knows, the payload could lie over the handle. */
 	struct shmring_spsc_tx tx = r->tx;
-	void *payload = NULL;
-	int kick, err;
+	void *payload;
+	int kick;
 
-	if (shmring_unlikely(r->shared)) {
-		err = shmring_reserve(r, len, &payload, deadline);
-		if (shmring_unlikely(err))
-			return err;
-		shmring_copy(payload, buf, len);
-		return shmring_commit(r, len);
-	}
-	if (shmring_likely(len <= r->max_record && !tx.hold_word))
-		payload = shmring_spsc_reserve(&tx, len);
+	/* What is longer than any ring takes would overflow. */
+	if (shmring_unlikely((tx.hold_word | r->shared) || len > SHMRING_REC_LEN))
+		return __shmring_send(r, buf, len, deadline);
+	payload = shmring_spsc_reserve(&tx, len);
 	if (shmring_unlikely(!payload))
 		return __shmring_send(r, buf, len, deadline);
 	shmring_copy(payload, buf, len);
 	kick = shmring_spsc_commit(&tx, len);
-	r->reserved = 0;
 	r->tx.tail = tx.tail;
 	r->tx.records = tx.records;
+	if (shmring_unlikely(r->reserved))
+		r->reserved = 0;
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;
@@ -482,6 +478,9 @@ SHMRING_INLINE int shmring_release(struct shmring *r)
 	return 0;
 }
 
+/* The largest buffer of a constant size that a record is guessed to fill. */
+#define SHMRING_RECV_GUESS	4096
+
 /**
  * shmring_recv() - copy the next record out of the ring (fast path)
  * @r: consumer
@@ -494,9 +493,29 @@ SHMRING_INLINE int shmring_release(struct shmring *r)
  */
 SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
+	/* A copy: for all the compiler knows, the buffer could lie over the handle. */
+	struct shmring_spsc_rx rx = r->rx;
 	const void *payload;
-	long len = shmring_peek(r, &payload, deadline);
+	long len;
+	int kick;
 
+	/* A buffer for one kind of record, most likely. */
+	if (__builtin_constant_p(cap) && cap <= SHMRING_RECV_GUESS) {
+		payload = shmring_spsc_expect(&rx, cap);
+		if (shmring_likely(payload)) {
+			shmring_copy(buf, payload, cap);
+			shmring_spsc_rewind(&rx);
+			shmring_spsc_next(&rx, (long)cap);
+			kick = shmring_spsc_release(&rx);
+			r->rx.done = rx.done;
+			r->rx.records = rx.records;
+			r->rx.ahead = 0;
+			if (shmring_unlikely(kick))
+				__shmring_release(r, kick);
+			return (long)cap;
+		}
+	}
+	len = shmring_peek(r, &payload, deadline);
 	if (shmring_unlikely(len < 0))
 		return len;
 	if (shmring_unlikely((size_t)len > cap))

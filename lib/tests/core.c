@@ -182,6 +182,32 @@ static void hostile_header_words(void)
 	core_free(&k);
 }
 
+static void expected_length_is_compared(void)
+{
+	static const uint64_t lengths[] = { 0, 8, 23, 25, 32, SIZE - 8, SHMRING_REC_LEN };
+	uint32_t *word;
+	struct core k;
+	size_t i;
+
+	core_init(&k);
+	word = shmring_spsc_word(&k.tx, 0);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		CHECK(!shmring_spsc_expect(&k.rx, lengths[i]));
+	CHECK_EQ(core_send(&k, 1, 24), 0);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		CHECK(!shmring_spsc_expect(&k.rx, lengths[i]));
+	CHECK(shmring_spsc_expect(&k.rx, 24) == k.data + sizeof(struct shmring_record));
+	*word = 24;				/* not READY */
+	CHECK(!shmring_spsc_expect(&k.rx, 24));
+	*word = SHMRING_REC_READY | (SIZE - 8);	/* no room for the next header */
+	CHECK(!shmring_spsc_expect(&k.rx, SIZE - 8));
+	*word = SHMRING_REC_READY | SHMRING_REC_LEN;
+	CHECK(!shmring_spsc_expect(&k.rx, SHMRING_REC_LEN));
+	*word = SHMRING_REC_READY | (SIZE - 16);
+	CHECK(shmring_spsc_expect(&k.rx, SIZE - 16) != NULL);
+	core_free(&k);
+}
+
 static void hostile_consumer_position(void)
 {
 	static const uint64_t wrong[] = { 1ull << 63, ~0ull, 4096, 1ull << 32, 33 };
@@ -382,6 +408,7 @@ int main(void)
 	RUN(fill_to_the_brim);
 	RUN(batch_is_hidden_until_published);
 	RUN(hostile_header_words);
+	RUN(expected_length_is_compared);
 	RUN(hostile_consumer_position);
 	RUN(endless_loop_of_records_ends);
 	RUN(recover_after_death_at_each_step);

@@ -17,12 +17,15 @@ static long receive(unsigned int n)
 	const void *p = NULL;
 	long len;
 
-	if (r.topology == SHMRING_TOPO_SPSC)
-		len = shmring_spsc_peek(&rx.rx, &p);
-	else if (r.topology != SHMRING_TOPO_QUEUE)
+	if (r.topology == SHMRING_TOPO_SPSC) {
+		if (rx.rx.head == rx.rx.done)
+			p = shmring_spsc_expect(&rx.rx, 8 * n);
+		len = p ? 8 * (long)n : shmring_spsc_peek(&rx.rx, &p);
+	} else if (r.topology != SHMRING_TOPO_QUEUE) {
 		len = shmring_merge_peek(&rx.m, &p);
-	else
+	} else {
 		len = shmring_claim(&rx.c, n) ? -EAGAIN : shmring_claim_peek(&rx.c, &p);
+	}
 	if (len < 0)
 		return len;
 	if (len > FUZZ_SIZE)

@@ -339,6 +339,28 @@ static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **pa
 }
 
 /**
+ * shmring_spsc_expect() - is the next record, from the first that is not released, so long?
+ * @rx: consumer
+ * @len: payload bytes
+ *
+ * As shmring_spsc_peek(), for whoever can guess: a length that has to be loaded delays the
+ * look at the record after it, one that was compared does not.
+ *
+ * Return: where the payload is; NULL if there is no record, or another one.
+ */
+static inline const void *shmring_spsc_expect(const struct shmring_spsc_rx *rx, __u64 len)
+{
+	const unsigned char *rec = rx->data + (rx->done & rx->mask);
+	const void *header = rec;
+
+	/* pairs with the store-release in shmring_spsc_publish() */
+	if (shmring_unlikely(shmring_load_acquire(&((const struct shmring_record *)header)->word) !=
+			     (SHMRING_REC_READY | len) || shmring_record_size(len) > rx->mask))
+		return NULL;
+	return rec + sizeof(struct shmring_record);
+}
+
+/**
  * shmring_spsc_next() - step over the record that was peeked at
  * @rx: consumer
  * @len: what shmring_spsc_peek() returned
@@ -364,14 +386,16 @@ static inline void shmring_spsc_rewind(struct shmring_spsc_rx *rx)
  */
 static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 {
-	shmring_spsc_ahead_read(rx, rx->done, rx->head);
-	rx->done = rx->head;
-	rx->records += rx->ahead;
+	const __u64 pos = rx->head, records = rx->records + rx->ahead;
+
+	shmring_spsc_ahead_read(rx, rx->done, pos);
+	rx->done = pos;
+	rx->records = records;
 	rx->ahead = 0;
-	shmring_store(&rx->mine->records, rx->records);
+	shmring_store(&rx->mine->records, records);
 	/* pairs with the load-acquire in shmring_spsc_refresh() */
-	shmring_store_release(&rx->mine->pos, rx->done);
-	return shmring_spsc_armed(rx->peer, rx->done, rx->records, rx->fence);
+	shmring_store_release(&rx->mine->pos, pos);
+	return shmring_spsc_armed(rx->peer, pos, records, rx->fence);
 }
 
 /**
