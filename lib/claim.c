@@ -207,6 +207,21 @@ static void shmring_claim_joined(struct shmring_handle *h)
 	shmring_claim_join(&h->many->claims);
 }
 
+static uint64_t shmring_claim_ahead(const struct shmring_handle *h)
+{
+	const struct shmring_claims *c = &h->many->claims;
+	uint64_t ahead = 0, more;
+	uint32_t l;
+
+	for (l = 0; l < c->g.producers; l++) {
+		if (c->broken & 1u << l)
+			continue;
+		more = shmring_load(&c->g.cursor[l]->pos) - shmring_claim_front(c, l);
+		ahead += (int64_t)more > 0 ? more : 0;
+	}
+	return ahead;
+}
+
 const struct shmring_in shmring_claim_in = {
 	.start = shmring_claim_start,
 	.peek = shmring_claim_first,
@@ -215,4 +230,5 @@ const struct shmring_in shmring_claim_in = {
 	.release = shmring_claim_give_back,
 	.ready = shmring_claim_ready,
 	.join = shmring_claim_joined,
+	.ahead = shmring_claim_ahead,
 };

@@ -154,3 +154,42 @@ void shmring_group_look(struct shmring_handle *h)
 		h->in->join(h);
 	}
 }
+
+/*
+ * Let busy producers get ahead, as shmring_let_ahead() does where there is one. What they
+ * say decides no more than how long this lasts.
+ */
+void shmring_group_pace_in(struct shmring_handle *h)
+{
+	uint64_t enough = h->geo.data_size / SHMRING_AHEAD_PART, ahead = 0, before;
+	unsigned int pauses = SHMRING_AHEAD_FIRST, k;
+
+	if (!shmring_pace_dry(&h->pace, shmring_load(&h->mine->pos)))
+		return;
+	do {
+		before = ahead;
+		for (k = 0; k < pauses; k++)
+			shmring_pause();
+		pauses *= 2;
+		ahead = h->in->ahead(h);
+	} while (ahead > before && ahead < enough && pauses <= SHMRING_AHEAD_LAST);
+	shmring_pace_got(&h->pace, ahead);
+}
+
+/* The lane is full: let busy consumers make room for more than one record. */
+void shmring_group_pace_out(struct shmring_handle *h)
+{
+	const struct shmring_spsc_tx *tx = &h->core.tx;
+	uint64_t enough = h->geo.data_size / SHMRING_AHEAD_PART, before;
+	unsigned int pauses = SHMRING_AHEAD_FIRST, k;
+
+	do {
+		before = tx->limit;
+		for (k = 0; k < pauses; k++)
+			shmring_pause();
+		pauses *= 2;
+		if (h->out->refresh(h, 0))
+			return;		/* the caller will find out */
+	} while (tx->limit != before && tx->limit - tx->tail < enough &&
+		 pauses <= SHMRING_AHEAD_LAST);
+}

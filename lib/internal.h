@@ -41,6 +41,12 @@
 
 #define SHMRING_SPIN_AUTO_NS	20000
 
+/* How far to let the other side get ahead: a part of a lane. */
+#define SHMRING_AHEAD_PART	4
+/* Pauses before the first look how far it is, doubled for each further one. */
+#define SHMRING_AHEAD_FIRST	8
+#define SHMRING_AHEAD_LAST	1024
+
 struct shmring_handle;
 struct shmring_notify;
 
@@ -67,6 +73,7 @@ struct shmring_goal {
  * @release: 0, or -ESTALE; @kick as __shmring_release() has it
  * @ready: is there as much as the goal says
  * @join: producers came or went; NULL where there is one
+ * @ahead: bytes that producers say to have published and nobody has taken; NULL likewise
  */
 struct shmring_in {
 	int (*start)(struct shmring_handle *h);
@@ -77,6 +84,7 @@ struct shmring_in {
 	int (*release)(struct shmring_handle *h, int kick);
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
 	void (*join)(struct shmring_handle *h);
+	uint64_t (*ahead)(const struct shmring_handle *h);
 };
 
 /**
@@ -334,6 +342,8 @@ void shmring_group_look(struct shmring_handle *h);
 bool shmring_lane_holds(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t n);
 void shmring_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_notice(struct shmring_handle *h);
+void shmring_group_pace_in(struct shmring_handle *h);
+void shmring_group_pace_out(struct shmring_handle *h);
 
 /* pace.c */
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns);

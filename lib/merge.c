@@ -162,6 +162,20 @@ static void shmring_merge_joined(struct shmring_handle *h)
 	shmring_merge_join(&h->many->merge);
 }
 
+static uint64_t shmring_merge_ahead(const struct shmring_handle *h)
+{
+	const struct shmring_merge *m = &h->many->merge;
+	uint64_t ahead = 0, more;
+	uint32_t rest, l;
+
+	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1) {
+		l = (uint32_t)__builtin_ctz(rest);
+		more = shmring_load(&m->g.cursor[l]->pos) - m->lane[l].head;
+		ahead += (int64_t)more > 0 ? more : 0;
+	}
+	return ahead;
+}
+
 const struct shmring_in shmring_merge_in = {
 	.start = shmring_merge_start,
 	.peek = shmring_merge_first,
@@ -170,4 +184,5 @@ const struct shmring_in shmring_merge_in = {
 	.release = shmring_merge_give_back,
 	.ready = shmring_merge_ready,
 	.join = shmring_merge_joined,
+	.ahead = shmring_merge_ahead,
 };

@@ -11,12 +11,6 @@
 
 #include "internal.h"
 
-/* How far to let the other side get ahead: a part of DATA. */
-#define SHMRING_AHEAD_PART	4
-/* Pauses before the first look how far it is, doubled for each further one. */
-#define SHMRING_AHEAD_FIRST	8
-#define SHMRING_AHEAD_LAST	1024
-
 static int shmring_no_role(const struct shmring_handle *h)
 {
 	return h->geo.topology == SHMRING_TOPO_RAW ? -EOPNOTSUPP : -EACCES;
@@ -118,7 +112,9 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 			shmring_probe_due(h);
 			continue;
 		}
-		if (!h->group)
+		if (h->group)
+			shmring_group_pace_out(h);
+		else
 			shmring_let_ahead(r->tx.peer, r->tx.seen, r->tx.mask);
 		if (!shmring_spin_first(h, &goal, deadline, true))
 			err = shmring_sleep(h, &goal, deadline);
@@ -162,7 +158,9 @@ static void shmring_pace_in(struct shmring_handle *h)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 
-	if (!h->group && shmring_pace_dry(&h->pace, rx->done))
+	if (h->group)
+		shmring_group_pace_in(h);
+	else if (shmring_pace_dry(&h->pace, rx->done))
 		shmring_pace_got(&h->pace, shmring_let_ahead(rx->peer, rx->done, rx->mask));
 }
 

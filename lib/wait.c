@@ -13,6 +13,7 @@
  * may have taken its slot.
  */
 #include <errno.h>
+#include <sched.h>
 #include <time.h>
 
 #include "internal.h"
@@ -22,6 +23,8 @@
 /* Without a deadline and without sleep: how often to look up from the ring. */
 #define SHMRING_SPIN_SLICE_NS	1000000ull
 #define SHMRING_SPIN_LOOKS	16
+/* So many times that, and then the CPU is offered to others each time. */
+#define SHMRING_SPIN_STAY	4
 /* Further away than any position that a ring gets to. */
 #define SHMRING_FAR		(1ull << 62)
 
@@ -186,13 +189,18 @@ void shmring_arm_end(struct shmring_handle *h)
 	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
 }
 
-/* Look at the ring until something is there or the time is over. */
+/*
+ * Look at the ring until something is there or the time is over. Whoever spins for ever
+ * soon gives way: with more processes than CPUs what is waited for may need this one.
+ */
 static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *goal,
-			 uint64_t until)
+			 uint64_t until, bool forever)
 {
-	unsigned int k;
+	unsigned int k, slice = 0;
 
 	do {
+		if (forever && ++slice > SHMRING_SPIN_STAY)
+			sched_yield();
 		for (k = 0; k < SHMRING_SPIN_LOOKS; k++) {
 			if (shmring_ready(h, goal))
 				return true;
@@ -228,7 +236,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 	until = now + budget < now ? UINT64_MAX : now + budget;
 	if (until > deadline)
 		until = deadline;
-	if (shmring_spin(h, goal, until)) {
+	if (shmring_spin(h, goal, until, forever)) {
 		shmring_pace_won(&h->pace);
 		return true;
 	}
