@@ -210,6 +210,18 @@ static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *go
 	return false;
 }
 
+/*
+ * Spinning does not pay, so maybe who is waited for needs this CPU: to run it costs less
+ * than to sleep and to be woken.
+ */
+static bool shmring_give_way(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	if (!h->group)
+		return false;
+	sched_yield();
+	return shmring_ready(h, goal);
+}
+
 /**
  * shmring_spin_first() - spin, as the handle and the ring have it
  * @h: handle
@@ -231,7 +243,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 		return false;
 	budget = forever ? SHMRING_SPIN_SLICE_NS : shmring_pace_budget(&h->pace);
 	if (!budget)
-		return false;
+		return shmring_give_way(h, goal);
 	now = shmring_now();
 	until = now + budget < now ? UINT64_MAX : now + budget;
 	if (until > deadline)
