@@ -22,7 +22,8 @@ static void shmring_orphan_offer(struct shmring_ring *ring, u32 slot)
 	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_WAITING);
 }
 
-static bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner)
+/* Is @slot's entry being read by @owner? ring->lock is held. */
+bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner)
 {
 	const struct shmring_orphan *orphan = &ring->meta->orphan[slot];
 

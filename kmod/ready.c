@@ -137,13 +137,30 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 	return SHMRING_SPSC_IMPOSSIBLE;
 }
 
+/*
+ * Does a consumer of a QUEUE have records in its hands? It may have claimed more than it
+ * has looked at, and as in the other topologies a record is there until it is released.
+ */
+static bool shmring_in_hands(const struct shmring_endpoint *ep, const struct shmring_ring *ring)
+{
+	u32 slot;
+
+	if (READ_ONCE(ring->cursor[ep->slot]->hold) & SHMRING_HOLD_VALID)
+		return true;
+	for (slot = ring->producers; slot < ring->slots; slot++)
+		if (shmring_orphan_is_of(ring, slot, ep->slot))
+			return true;
+	return false;
+}
+
 static int shmring_holds_in(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			    const struct shmring_need *need, bool gone)
 {
 	u64 total = 0;
 	u32 lane;
 
-	if (ring->topology == SHMRING_TOPO_QUEUE && ring->meta->orphans)
+	if (ring->topology == SHMRING_TOPO_QUEUE &&
+	    (ring->meta->orphans || shmring_in_hands(ep, ring)))
 		return 1;
 	for (lane = 0; lane < ring->producers; lane++) {
 		u64 used = shmring_lane_used(ep, ring, lane);

@@ -278,6 +278,7 @@ unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long flags);
 
 /* orphan.c */
+bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner);
 void shmring_orphan_leave(struct shmring_ring *ring, u32 slot);
 int shmring_adopt(struct shmring_endpoint *ep, struct shmring_ioc_adopt *arg);
 void shmring_adopt_undo(struct shmring_endpoint *ep, u32 slot);

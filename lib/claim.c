@@ -8,6 +8,9 @@
 
 #include "internal.h"
 
+#define SHMRING_CLAIM_MOST	16
+#define SHMRING_CLAIM_QUICK_NS	10000	/* a record */
+
 static int shmring_claim_start(struct shmring_handle *h)
 {
 	struct shmring_claims *c = &h->many->claims;
@@ -23,8 +26,33 @@ static int shmring_claim_start(struct shmring_handle *h)
 		c->data[l] = shmring_lane(h, l);
 		c->generation[l] = shmring_load(&c->g.meta->slot[l].generation);
 	}
+	c->most = 1;
 	h->batch = 1;
 	return 0;
+}
+
+/*
+ * A claim costs two cache lines that other consumers want, so where there is plenty of
+ * records more than one is claimed: twice as many each time while this consumer is quick
+ * with them, and one after the other if it is not, lest records wait for it that others
+ * could have.
+ */
+static void shmring_claim_learn(struct shmring_handle *h)
+{
+	struct shmring_many *many = h->many;
+	struct shmring_claims *c = &many->claims;
+	uint64_t now, quick = (uint64_t)c->claimed * SHMRING_CLAIM_QUICK_NS;
+
+	if (c->claimed < c->most) {	/* there is no plenty, so nothing to learn */
+		many->since = 0;
+		return;
+	}
+	now = shmring_now();
+	if (many->since && now - many->since > quick)
+		c->most = 1;
+	else if (many->since && c->most < SHMRING_CLAIM_MOST)
+		c->most *= 2;
+	many->since = now;
 }
 
 /* Are there records of the dead to be read, by anybody or by this slot's next owner? */
@@ -129,6 +157,7 @@ static int shmring_claim_more(struct shmring_handle *h)
 	if (err != -EAGAIN)
 		return err;
 	shmring_group_look(h);
+	shmring_claim_learn(h);
 	err = shmring_claim(c, h->batch);
 	if (!err && shmring_unlikely((uint32_t)shmring_load(&c->g.meta->rx_state)))
 		shmring_claim_chain(h);

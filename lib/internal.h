@@ -112,11 +112,13 @@ extern const struct shmring_out shmring_overwrite_out;
  * struct shmring_many - what a consumer of a ring with several endpoints has besides
  * @away: takes the place of both CURSOR pages for the inline functions: what is written
  *	to it is nobody's, and it always wants to be woken, which leads to the slow path
+ * @since: QUEUE: when the last claim was made, 0: nothing is to be learnt from that
  * @merge: MPSC, BROADCAST
  * @claims: QUEUE
  */
 struct shmring_many {
 	struct shmring_cursor away;
+	uint64_t since;
 	union {
 		struct shmring_merge merge;
 		struct shmring_claims claims;

@@ -132,6 +132,49 @@ static void queue_orphan(void)
 	ring_free(&r);
 }
 
+/* Where there is plenty a claim has more, but twice as much stays for everybody else. */
+static void queue_plenty(void)
+{
+	__u32 id, n;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 2, 0);
+	rx[0].c.most = 4;
+	rx[1].c.most = 4;
+	for (id = 0; id < 24; id++)
+		CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+	CHECK_EQ(shmring_claim(&rx[0].c, 1), 0);	/* of 24, a quarter is 6 */
+	CHECK_EQ(rx[0].c.claimed, 4);
+	CHECK_EQ(shmring_claim(&rx[1].c, 1), 0);
+	CHECK_EQ(rx[1].c.pos, 4 * 16);
+	CHECK_EQ(rx[1].c.claimed, 4);
+	rx[0].c.most = 1;
+	for (id = 0; id < 4; id++)
+		NEXT(0, id);
+	NOTHING(0);
+	ring_release(&rx[0]);
+	NEXT(0, 8);
+	CHECK_EQ(rx[0].c.claimed, 1);
+	ring_release(&rx[0]);
+	/* One is asked for, and what is plenty shrinks. */
+	rx[0].c.most = 16;
+	for (id = 9; id < 24; id += n) {
+		CHECK_EQ(shmring_claim(&rx[0].c, 1), 0);
+		n = rx[0].c.claimed;
+		CHECK(n == 1 || 4 * n < 24 - id + 4);
+		rx[0].c.head = rx[0].c.end;
+		rx[0].c.ahead = n;
+		ring_release(&rx[0]);
+	}
+	CHECK_EQ(n, 1);
+	/* A producer that tells nonsense decides no more than that. */
+	r.cursor[0]->pos = 1ull << 40;
+	CHECK_EQ(ring_send(&tx[0], 24, 8), 0);
+	r.cursor[0]->pos = 1ull << 40;
+	NEXT(0, 24);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 /* A front that cannot be is an error for the producer, and no record for consumers. */
 static void queue_forged_front(void)
 {
@@ -152,6 +195,7 @@ int main(void)
 	RUN(queue_hold);
 	RUN(queue_claim_made);
 	RUN(queue_orphan);
+	RUN(queue_plenty);
 	RUN(queue_forged_front);
 	DONE();
 }

@@ -83,8 +83,11 @@ static void threads(__u32 topology, __u32 producers, __u32 consumers, int overwr
 	bad = 0;
 	for (k = 0; k < producers; k++)
 		CHECK(ring_tx_begin(&r, k, &tx[k]) >= 0);
-	for (k = 0; k < consumers; k++)
+	for (k = 0; k < consumers; k++) {
 		ring_rx_begin(&r, producers + k, &rx[k]);
+		if (topology == SHMRING_TOPO_QUEUE)
+			rx[k].c.most = k ? 4 : 0;	/* not all alike */
+	}
 	for (k = 0; k < producers + consumers; k++)
 		if (pthread_create(&id[k], NULL, k < producers ? producer : consumer,
 				   k < producers ? (void *)&tx[k] : (void *)&rx[k - producers]))

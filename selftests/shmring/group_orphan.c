@@ -292,6 +292,8 @@ TEST_F(orphan, wakes_a_consumer)
 	EXPECT_EQ(0, child_end(&child));
 	EXPECT_EQ(POLLIN, poll_now(c.fd, POLLIN));
 	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
+	EXPECT_EQ(POLLIN, poll_now(c.fd, POLLIN));	/* until it is released */
+	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, DONE));
 	EXPECT_EQ(0, poll_now(c.fd, POLLIN));
 	member_close(&c);
 }

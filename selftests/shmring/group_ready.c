@@ -92,6 +92,20 @@ TEST_F(ready, with_a_record_in_any_lane)
 	EXPECT_EQ(0, poll_now(c->fd, POLLIN));
 }
 
+/* Claimed or looked at, it is there until it is released. */
+TEST_F(ready, while_a_record_is_not_released)
+{
+	struct member *c = &self->c[0];
+
+	ASSERT_LE(0, send32(&self->p[1]));
+	EXPECT_EQ('x', member_get(c));
+	EXPECT_EQ(POLLIN, poll_now(c->fd, POLLIN));
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ(0, member_release(c));
+	EXPECT_EQ(0, poll_now(c->fd, POLLIN));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+}
+
 TEST_F(ready, wakes_wait)
 {
 	struct member *c = &self->c[0];

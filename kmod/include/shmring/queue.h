@@ -16,6 +16,10 @@
  * are done under a lock that itself outlives a death (the kernel's, or a lock of an
  * open file), for it is rare.
  *
+ * A claim is of several records where there is plenty: of what the producer says to be
+ * there, a part that leaves twice as much for every other consumer (Polychronopoulos and
+ * Kuck's guided self-scheduling).
+ *
  * A hostile consumer can move a front as it likes: it can take records from the other
  * consumers anyway. A front that cannot be is an error for the lane's producer, and
  * no more than a lane without records for consumers.
@@ -71,7 +75,10 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @adopted: slot of the dead consumer whose records these are, plus one
  * @broken: lanes whose producer wrote nonsense
  * @fence: producers may sleep
+ * @most: how many records a claim may have where there is plenty
+ * @claimed: how many the last one had
  * @generation: how many producers each lane had when that was last looked at
+ * @told: how far each producer said to be when that was last asked
  * @data: the lanes, each mapped twice in a row
  */
 struct shmring_claims {
@@ -88,7 +95,10 @@ struct shmring_claims {
 	__u32 adopted;
 	__u32 broken;
 	__u32 fence;
+	__u32 most;
+	__u32 claimed;
 	__u32 generation[SHMRING_SLOTS_MAX];
+	__u64 told[SHMRING_SLOTS_MAX];
 	const unsigned char *data[SHMRING_SLOTS_MAX];
 };
 
@@ -114,7 +124,24 @@ static inline void shmring_claim_join(struct shmring_claims *c)
 }
 
 /*
- * Claim up to @n records of @lane. Return: 1, 0 (there is none), -EBADMSG: the lane is
+ * How many bytes of a lane this consumer may claim at once. The producer's position is
+ * asked for when what it had told is used up, and decides nothing but this.
+ */
+static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __u64 pos)
+{
+	__u64 rest = c->told[lane] - pos;
+
+	if (c->most < 2)
+		return 0;
+	if (!rest || rest > c->mask) {
+		c->told[lane] = shmring_load(&c->g.cursor[lane]->pos);
+		rest = c->told[lane] - pos;
+	}
+	return rest > c->mask ? 0 : rest / (2 * c->g.consumers);
+}
+
+/*
+ * Claim up to @n records of @lane, and up to c->most where there is plenty. Return: 1, 0 (there is none), -EBADMSG: the lane is
  * not looked into again until c->broken is cleared.
  */
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
@@ -127,9 +154,10 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		__u64 was = shmring_load_acquire(front);
 		__u64 pos = shmring_tagged_pos(was), end = pos;
 		__u32 owner = (__u32)(was & SHMRING_TAG_MASK), slot = owner - 1;
+		__u64 share = 0;
 		long len = -EAGAIN;
 
-		for (k = 0; k < n; k++) {
+		for (k = 0; k < n || (k < c->most && end - pos < share); k++) {
 			/* pairs with the store-release in shmring_lane_publish() */
 			__u32 word = shmring_load_acquire(shmring_claim_word(c, lane, end));
 
@@ -137,6 +165,8 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (len < 0)
 				break;
 			end += shmring_record_size((__u64)len);
+			if (k + 1 == n)
+				share = shmring_claim_share(c, lane, pos);
 		}
 		if (end == pos) {
 			if (shmring_load_acquire(front) != was)
@@ -166,6 +196,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			c->head = pos;
 			c->end = end;
 			c->ahead = 0;
+			c->claimed = k;
 			return 1;
 		}
 		shmring_store(&c->mine->hold, 0);
