@@ -16,7 +16,7 @@ has "$T/out" "seq 10 | shmring send $ring" "create says how to use it"
 
 seq 7 | sr send "$ring" --no-drain
 sr list > "$T/out"
-is "$(awk -v r="$ring" '$2 == r { print $3, $4, $5, $8, $12, $13 }' "$T/out")" \
+is "$(awk -v r="$ring" '$2 == r { print $3, $4, $5, $8, $(NF - 2), $(NF - 1) }' "$T/out")" \
 	"spsc 128 KiB 0640 $BACKEND 0/2" "list"
 id=$(awk -v r="$ring" '$2 == r { print $1 }' "$T/out")
 sr show "$ring" > "$T/out"
