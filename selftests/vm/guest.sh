@@ -151,7 +151,7 @@ programs() {
 case $MODE in
 tests)
 	before
-	export SHMRING_KO=/shmring.ko
+	export SHMRING_KO=/shmring.ko SHMRING_MODULES=/modules
 	programs shmring
 	SHMRING_TEST_BACKEND=device
 	SHMRING=/usr/bin/shmring
