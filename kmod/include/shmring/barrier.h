@@ -25,7 +25,7 @@
 #define shmring_rmb()			smp_rmb()		/* partner: at each use */
 #define shmring_add(p, n)		((__u64)atomic64_fetch_add(n, (atomic64_t *)(p)))
 #define shmring_swap_if(p, old, new)	\
-	({ __u64 __old = (old); cmpxchg(p, __old, new) == __old; })
+	({ __u64 __shmring_was = (old); cmpxchg(p, __shmring_was, new) == __shmring_was; })
 /* A pointer that another CPU may replace; what it points to stays as long as RCU says. */
 #define shmring_pointer(p)		READ_ONCE(*(p))
 #define shmring_pause()			cpu_relax()
