@@ -252,7 +252,8 @@ static void shmring_rx_work(struct work_struct *work)
 		ret = shmring_rx_deliver(c);
 		if (ret > 0)
 			break;
-		left--;		/* also for what is no record: a liar has no more than its turn */
+		if (ret != -EAGAIN)
+			left--;	/* a liar has no more than its turn, either */
 		if (ret && ret != -EAGAIN)
 			shmring_rx_tell(c, ret);
 		if (c->ahead >= SHMRING_RELEASE_EVERY || (c->ahead && ret)) {
