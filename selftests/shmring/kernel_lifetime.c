@@ -219,7 +219,7 @@ TEST_F(lifetime, user_process_is_killed)
 {
 	const char *name = unique_name();
 	struct shmring_ioc_info info;
-	struct child c;
+	struct child c = { 0 };
 	int list;
 
 	NEED_MODULE();

@@ -60,7 +60,7 @@ struct kt_produce {
 /* KT_CONSUMER */
 #define KT_CALLED	0x1	/* with record(), which counts */
 #define KT_COPY		0x2
-#define KT_ECHO		0x4	/* record() writes the payload with this file's producer */
+#define KT_ECHO		0x4	/* record() answers with the payload: KT_ANSWER first */
 
 /* KT_RECORD: what record() does from now on */
 #define KT_TAKE		0
@@ -126,5 +126,6 @@ struct kt_read {
 #define KT_RECORD	_IO(KT_TYPE, 15)	/* KT_TAKE, KT_REFUSE, KT_BLOCK */
 #define KT_COUNTS	_IO(KT_TYPE, 16)	/* struct kt_counts * */
 #define KT_TX_WAIT	_IO(KT_TYPE, 17)	/* payload bytes: until they fit */
+#define KT_ANSWER	_IO(KT_TYPE, 18)	/* another file: become producer of its ring */
 
 #endif /* KERNEL_TEST_H */

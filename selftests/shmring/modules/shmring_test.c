@@ -68,6 +68,8 @@ struct kt_job {
 	struct completion done;
 };
 
+static const struct file_operations kt_fops;
+
 static void kt_fill(struct kt_user *user, u32 context, void *payload, size_t len)
 {
 	struct kt_record rec = {
@@ -502,6 +504,24 @@ static int kt_file(struct kt_user *user, u32 role)
 	return fd;
 }
 
+/* Become a producer of another ring than the one that is held. */
+static int kt_answer(struct kt_user *user, int kt_fd)
+{
+	struct file *file = fget(kt_fd);
+	struct shmring_producer *p = ERR_PTR(-EBADFD);
+
+	if (!file)
+		return -EBADF;
+	if (file->f_op == &kt_fops && !user->producer)
+		p = shmring_producer_attach(((struct kt_user *)file->private_data)->ref,
+					    NUMA_NO_NODE);
+	fput(file);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	user->producer = p;
+	return 0;
+}
+
 static int kt_attach_tx(struct kt_user *user, unsigned int depth)
 {
 	struct shmring_producer *p;
@@ -576,6 +596,8 @@ static long kt_attach(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		if (copy_from_user(&consumer, argp, sizeof(consumer)))
 			return -EFAULT;
 		return kt_consumer(user, &consumer);
+	case KT_ANSWER:
+		return kt_answer(user, arg);
 	case KT_DETACH_TX:
 		kt_detach_tx(user);
 		return 0;
