@@ -15,10 +15,10 @@ V ?= 0
 ifeq ($(V),0)
 Q := @
 MAKEFLAGS += --no-print-directory
-sub = $(Q)echo "  MAKE    $(1)"; $(MAKE) -s -C $(1)
+sub = +$(Q)echo "  MAKE    $(1)"; $(MAKE) -s -C $(1)
 else
 Q :=
-sub = $(MAKE) -C $(1)
+sub = +$(MAKE) -C $(1)
 endif
 
 all: lib tools modules
