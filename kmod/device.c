@@ -20,6 +20,7 @@ static_assert(sizeof(struct shmring_ioc_attach) == 96);
 static_assert(sizeof(struct shmring_ioc_info) == 240);
 static_assert(sizeof(struct shmring_ioc_eventfd) == 16);
 static_assert(sizeof(struct shmring_ioc_wait) == 40);
+static_assert(sizeof(struct shmring_uring_wait) == 16);
 static_assert(sizeof(struct shmring_record) == 8);
 static_assert(sizeof(struct shmring_slot) == 16);
 static_assert(sizeof(struct shmring_meta) == 2048);
@@ -392,5 +393,6 @@ const struct file_operations shmring_fops = {
 	.mmap = shmring_mmap,
 	.get_unmapped_area = shmring_get_unmapped_area,
 	.poll = shmring_poll,
+	.uring_cmd = shmring_uring_cmd,
 	.show_fdinfo = shmring_show_fdinfo,
 };

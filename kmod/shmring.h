@@ -34,6 +34,7 @@
 #include "compat.h"
 
 struct eventfd_ctx;
+struct io_uring_cmd;
 struct seq_file;
 struct user_namespace;
 struct user_struct;
@@ -306,9 +307,17 @@ void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *
 int shmring_kick(struct shmring_endpoint *ep);
 
 /* wait.c */
+int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
+		       const struct shmring_ioc_wait *arg);
+int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
+		      const struct shmring_ioc_wait *arg, bool arm);
+void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, int ret);
 int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);
 __poll_t shmring_poll(struct file *file, poll_table *wait);
+
+/* uring.c */
+int shmring_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* info.c */
 void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,

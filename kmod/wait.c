@@ -10,8 +10,16 @@
 
 #include "trace.h"
 
-static int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
-			      const struct shmring_ioc_wait *arg)
+/**
+ * shmring_wait_check() - may this endpoint wait for that?
+ * @ep: endpoint
+ * @ring: its ring
+ * @arg: what it asks for
+ *
+ * Return: 0, -EINVAL, -ERANGE, -EOPNOTSUPP.
+ */
+int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
+		       const struct shmring_ioc_wait *arg)
 {
 	u32 data = arg->events & SHMRING_EV_DATA;
 	u64 most = ring->data_size - SHMRING_REC_TAIL;
@@ -34,9 +42,17 @@ static int shmring_wait_check(const struct shmring_endpoint *ep, const struct sh
 	return 0;
 }
 
-/* Look once: what holds, or why it never will. */
-static int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
-			     const struct shmring_ioc_wait *arg, bool arm)
+/**
+ * shmring_wait_look() - look once: what holds, or why it never will
+ * @ep: endpoint
+ * @ring: its ring
+ * @arg: what is waited for, checked
+ * @arm: ask to be kicked first; the caller is in the queue of @ep
+ *
+ * Return: SHMRING_EV_*; 0: wait; -EPIPE, -EOWNERDEAD, -EPROTO.
+ */
+int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
+		      const struct shmring_ioc_wait *arg, bool arm)
 {
 	/* Without consumers a BROADCAST ring is free, not broken. */
 	bool alone = ring->topology == SHMRING_TOPO_BROADCAST &&
@@ -49,6 +65,19 @@ static int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *r
 		ready = shmring_peers_gone(ep, ring) ?: ready;
 	spin_unlock(&ring->lock);
 	return ready;
+}
+
+/**
+ * shmring_wait_end() - somebody does not wait any more
+ * @ep: endpoint; the caller has left its queue
+ * @ring: its ring
+ * @events: what was waited for
+ * @ret: what came of it: SHMRING_EV_* or an error
+ */
+void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, int ret)
+{
+	if (events & SHMRING_EV_DATA)
+		shmring_disarm(ep, ring, ret < 0 || !(ret & SHMRING_EV_IN));
 }
 
 /**
@@ -93,8 +122,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 	}
 	if (sleep) {
 		finish_wait(&ep->wq, &wait);
-		if (arg->events & SHMRING_EV_DATA)
-			shmring_disarm(ep, ring, ret < 0 || !(ret & SHMRING_EV_IN));
+		shmring_wait_end(ep, ring, arg->events, ret);
 	}
 	trace_shmring_wait_end(ep, ring, ret, sleeps);
 	if (ret < 0)

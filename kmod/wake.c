@@ -15,8 +15,9 @@
  *     so that       either the sleeper sees the position and does not sleep, or the
  *                   publisher sees armed and kicks
  *   shmring_wake()  clears armed, then wakes
- *     pairs with    prepare_to_wait() before shmring_ready() in shmring_wait(), and
- *                   poll_wait() before it in shmring_poll(): both queue, then look
+ *     pairs with    prepare_to_wait() before shmring_ready() in shmring_wait(),
+ *                   poll_wait() before it in shmring_poll(), add_wait_queue() before it
+ *                   in shmring_uring_queue(): all queue, then look
  *
  * armed is written under ring->lock here, and without it by the endpoint itself.
  * Both may clear it only if a wake-up follows, so that no order of theirs loses one.

@@ -78,6 +78,7 @@ SIZE(shmring_ioc_eventfd, 16);
 AT(shmring_ioc_eventfd, events, 8);
 AT(shmring_ioc_eventfd, fd, 12);
 
+SIZE(shmring_uring_wait, 16);
 SIZE(shmring_ioc_wait, 40);
 AT(shmring_ioc_wait, events, 8);
 AT(shmring_ioc_wait, revents, 12);

@@ -43,6 +43,7 @@
  *  ENOSPC        the module's limit for all rings together
  *  ENOMEM        no memory (on the wanted node, when the placement is strict)
  *  EAGAIN        not ready, and the deadline said not to wait
+ *  ECANCELED     io_uring: the WAIT was cancelled
  *  ETIMEDOUT     not ready when the deadline passed
  *  EPIPE         the peer has closed and nothing is left
  *  EOWNERDEAD    the peer died without closing and nothing is left
@@ -373,6 +374,46 @@ struct shmring_ioc_adopt {
 #define SHMRING_IOC_KICK	_IO(SHMRING_IOC_TYPE, 0x45)
 #define SHMRING_IOC_WAIT	_IO(SHMRING_IOC_TYPE, 0x46)
 #define SHMRING_IOC_ADOPT	_IO(SHMRING_IOC_TYPE, 0x47)
+
+/**
+ * DOC: io_uring
+ *
+ * IORING_OP_URING_CMD on a file of /dev/shmring takes these in cmd_op, and 16 bytes in
+ * sqe->cmd; what an SQE of 128 bytes has besides is not looked at.
+ *
+ * WAIT: as SHMRING_IOC_WAIT, with &struct shmring_uring_wait; the result is the events
+ *	that hold, or an error. ECANCELED: by CANCEL, by IORING_OP_ASYNC_CANCEL, or
+ *	because the task or its io_uring ends.
+ * KICK: as SHMRING_IOC_KICK; the 16 bytes are zero.
+ * CANCEL: ends every WAIT of this file; the 16 bytes are zero; the result is how many
+ *	there were.
+ *
+ * A request holds its file: until its WAITs have ended a closed endpoint lives.
+ *
+ * Before Linux 6.7 a WAIT sleeps in a kernel thread of io_uring, one for each: there
+ * IORING_OP_ASYNC_CANCEL ends it, and CANCEL is EOPNOTSUPP. Since then it takes no thread,
+ * and ASYNC_CANCEL does not find it.
+ */
+#define SHMRING_URING_WAIT	_IO(SHMRING_IOC_TYPE, 0x60)
+#define SHMRING_URING_KICK	_IO(SHMRING_IOC_TYPE, 0x61)
+#define SHMRING_URING_CANCEL	_IO(SHMRING_IOC_TYPE, 0x62)
+
+/* @need counts records, not bytes. */
+#define SHMRING_URING_RECORDS	0x1
+
+/**
+ * struct shmring_uring_wait - payload of SHMRING_URING_WAIT
+ * @deadline: as in &struct shmring_ioc_wait
+ * @need: as its need, with SHMRING_URING_RECORDS as its need_records
+ * @events: SHMRING_EV_* to wait for, at least one
+ * @flags: SHMRING_URING_*
+ */
+struct shmring_uring_wait {
+	__aligned_u64 deadline;
+	__u32 need;
+	__u16 events;
+	__u16 flags;
+};
 
 /*
  * The mapped file
