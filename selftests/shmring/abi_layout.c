@@ -77,6 +77,11 @@ SIZE(shmring_ioc_eventfd, 16);
 AT(shmring_ioc_eventfd, events, 8);
 AT(shmring_ioc_eventfd, fd, 12);
 
+SIZE(shmring_uring_wait, 16);
+AT(shmring_uring_wait, deadline, 0);
+AT(shmring_uring_wait, need, 8);
+AT(shmring_uring_wait, events, 12);
+AT(shmring_uring_wait, flags, 14);
 SIZE(shmring_ioc_wait, 40);
 AT(shmring_ioc_wait, events, 8);
 AT(shmring_ioc_wait, revents, 12);

@@ -16,25 +16,6 @@
 
 /* ---- io_uring ---- */
 
-static int uring_poll(struct uring *u, int fd, unsigned int events, unsigned int how)
-{
-	struct io_uring_sqe sqe = {
-		.opcode = IORING_OP_POLL_ADD,
-		.fd = fd,
-		.poll32_events = events,
-		.len = how,
-	};
-
-	return uring_submit(u, &sqe);
-}
-
-#define URING_OPEN(u) do {							\
-	int err_ = uring_open(u);						\
-	if (err_ == -ENOSYS || err_ == -EPERM)					\
-		SKIP(return, "no io_uring: %s", strerror(-err_));		\
-	ASSERT_EQ(0, err_);							\
-} while (0)
-
 /* One request, any number of records: each is the first after an empty ring. */
 TEST_F(pair, uring_multishot_hears_of_each_record)
 {

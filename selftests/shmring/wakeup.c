@@ -9,19 +9,21 @@
 #include <sys/eventfd.h>
 
 #include "endpoint.h"
+#include "uring.h"
 
 #define CROSSINGS	2000u		/* between two CPUs: an emulator takes long for one */
 #define RECORDS		200000u
 #define TIMEOUT		300
 
 /* How an endpoint that can do nothing more waits until it can. */
-enum sleep_by { WAIT, POLL, EPOLL_LEVEL, EPOLL_EDGE, EVENTFD };
+enum sleep_by { WAIT, POLL, EPOLL_LEVEL, EPOLL_EDGE, EVENTFD, URING_WAIT };
 
 struct waiter {
 	enum sleep_by by;
 	const struct endpoint *e;
 	__u32 event;
 	int fd;			/* epoll or eventfd */
+	struct uring u;
 };
 
 static int waiter_init(struct waiter *w, enum sleep_by by, const struct endpoint *e)
@@ -42,18 +44,21 @@ static int waiter_init(struct waiter *w, enum sleep_by by, const struct endpoint
 	case EVENTFD:
 		w->fd = eventfd(0, 0);
 		return ring_eventfd(e->fd, w->event, w->fd);
+	case URING_WAIT:
+		return uring_open(&w->u);
 	default:
 		return 0;
 	}
 }
 
 /* @wake_at: the peer's position that makes it worth while, for who arms itself. */
-static int waiter_sleep(const struct waiter *w, __u64 wake_at)
+static int waiter_sleep(struct waiter *w, __u64 wake_at)
 {
 	struct pollfd p = {
 		.fd = w->e->fd,
 		.events = w->event == SHMRING_EV_IN ? POLLIN : POLLOUT,
 	};
+	struct io_uring_cqe cqe;
 	struct epoll_event ev;
 	__u64 n;
 	int ret;
@@ -68,13 +73,17 @@ static int waiter_sleep(const struct waiter *w, __u64 wake_at)
 		if (!cursor_arm(w->e->cursor, endpoint_peer(w->e), wake_at))
 			return 0;
 		return read(w->fd, &n, sizeof(n)) == sizeof(n) ? 0 : -errno;
+	case URING_WAIT:
+		ret = uring_cmd_wait(&w->u, w->e->fd, w->event, SHMRING_DEADLINE_NEVER) ?:
+		      uring_wait(&w->u, &cqe, TIMEOUT);
+		return ret ? ret : cqe.res < 0 ? cqe.res : 0;
 	default:
 		return epoll_wait(w->fd, &ev, 1, -1) == 1 ? 0 : -errno;
 	}
 }
 
 static int send_u32(const struct endpoint *e, struct shmring_spsc_tx *tx,
-		    const struct waiter *w, __u32 value)
+		    struct waiter *w, __u32 value)
 {
 	__u64 room = shmring_record_size(sizeof(value)) + SHMRING_REC_TAIL;
 	int ret;
@@ -88,7 +97,7 @@ static int send_u32(const struct endpoint *e, struct shmring_spsc_tx *tx,
 }
 
 static int recv_u32(const struct endpoint *e, struct shmring_spsc_rx *rx,
-		    const struct waiter *w, __u32 *value)
+		    struct waiter *w, __u32 *value)
 {
 	long len;
 	int ret;
@@ -116,6 +125,7 @@ FIXTURE_VARIANT_ADD(rounds, poll) { POLL, 20000 };
 FIXTURE_VARIANT_ADD(rounds, epoll_level) { EPOLL_LEVEL, 20000 };
 FIXTURE_VARIANT_ADD(rounds, epoll_edge) { EPOLL_EDGE, 100000 };
 FIXTURE_VARIANT_ADD(rounds, eventfd) { EVENTFD, 20000 };
+FIXTURE_VARIANT_ADD(rounds, uring) { URING_WAIT, 20000 };
 
 static void run_on_cpu(int cpu)
 {
