@@ -18,7 +18,7 @@
  */
 #include <linux/slab.h>
 
-#include "shmring.h"
+#include "trace.h"
 
 /**
  * struct shmring_uring_waiter - a pending WAIT
@@ -27,8 +27,9 @@
  * @ep: endpoint
  * @timer: of the deadline
  * @arg: what is waited for
- * @busy: a task has it, or is about to: nobody else hands it over; by ep->wq.lock
- * @missed: somebody would have, while it was being set up; likewise
+ * @sleeps: how many times it was let go
+ * @busy: a task has it, or is about to: it is not handed over; by ep->wq.lock
+ * @missed: it would have been, meanwhile; likewise
  * @late: the deadline has passed; likewise
  * @cancelled: likewise
  */
@@ -38,6 +39,7 @@ struct shmring_uring_waiter {
 	struct shmring_endpoint *ep;
 	struct hrtimer timer;
 	struct shmring_ioc_wait arg;
+	unsigned int sleeps;
 	bool busy;
 	bool missed;
 	bool late;
@@ -70,9 +72,30 @@ static void shmring_uring_end(struct shmring_uring_waiter *w, int ret, unsigned 
 
 	hrtimer_cancel(&w->timer);
 	shmring_wait_end(w->ep, w->ep->ring, w->arg.events, ret);
+	trace_shmring_wait_end(w->ep, w->ep->ring, ret, w->sleeps);
 	kfree(w);
 	/* Last: with the command goes the file, and with that perhaps the module. */
 	shmring_uring_done(cmd, ret, issue_flags);
+}
+
+/* Let its task look. Under ep->wq.lock, in any context that may wake. */
+static void shmring_uring_hand_over(struct shmring_uring_waiter *w)
+{
+	if (w->busy) {
+		w->missed = true;
+		return;
+	}
+	w->busy = true;
+	io_uring_cmd_complete_in_task(w->cmd, shmring_uring_again_tw);
+}
+
+/* Whoever has it has it wait: unless somebody came meanwhile. Under ep->wq.lock. */
+static void shmring_uring_let_go(struct shmring_uring_waiter *w)
+{
+	w->sleeps++;
+	w->busy = false;
+	if (w->missed)
+		shmring_uring_hand_over(w);
 }
 
 /**
@@ -90,7 +113,7 @@ void shmring_uring_again(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	int ret;
 
 	spin_lock_irq(&ep->wq.lock);
-	w->busy = false;
+	w->missed = false;
 	late = w->late;
 	cancelled = w->cancelled;
 	spin_unlock_irq(&ep->wq.lock);
@@ -98,28 +121,15 @@ void shmring_uring_again(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ret = shmring_wait_look(ep, ep->ring, &w->arg, true);
 	if (!ret)
 		ret = cancelled ? -ECANCELED : late ? -ETIMEDOUT : 0;
-	if (!ret)
-		return;
 
 	spin_lock_irq(&ep->wq.lock);
-	if (w->busy) {		/* handed over meanwhile: this is called again */
-		spin_unlock_irq(&ep->wq.lock);
-		return;
-	}
-	shmring_uring_take(w);
+	if (ret)
+		shmring_uring_take(w);
+	else
+		shmring_uring_let_go(w);
 	spin_unlock_irq(&ep->wq.lock);
-	shmring_uring_end(w, ret, issue_flags);
-}
-
-/* Let its task look. Under ep->wq.lock, in any context that may wake. */
-static void shmring_uring_hand_over(struct shmring_uring_waiter *w)
-{
-	if (w->busy) {
-		w->missed = true;
-		return;
-	}
-	w->busy = true;
-	io_uring_cmd_complete_in_task(w->cmd, shmring_uring_again_tw);
+	if (ret)
+		shmring_uring_end(w, ret, issue_flags);
 }
 
 static int shmring_uring_woken(struct wait_queue_entry *wqe, unsigned int mode, int sync,
@@ -147,7 +157,6 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 			       const struct shmring_ioc_wait *arg, unsigned int issue_flags)
 {
 	struct shmring_uring_waiter *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
-	bool missed;
 	int ret;
 
 	if (!w)
@@ -159,11 +168,13 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 	init_waitqueue_func_entry(&w->wqe, shmring_uring_woken);
 	shmring_hrtimer_setup(&w->timer, shmring_uring_expired);
 
+	trace_shmring_wait_begin(ep, ep->ring, arg);
 	add_wait_queue(&ep->wq, &w->wqe);
 	ret = shmring_wait_look(ep, ep->ring, arg, true);
 	if (ret) {
 		remove_wait_queue(&ep->wq, &w->wqe);
 		shmring_wait_end(ep, ep->ring, arg->events, ret);
+		trace_shmring_wait_end(ep, ep->ring, ret, 0);
 		kfree(w);
 		return ret;
 	}
@@ -173,15 +184,12 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 	shmring_uring_mark(cmd, issue_flags);
 
 	spin_lock_irq(&ep->wq.lock);
-	missed = w->missed;
-	w->busy = false;
-	if (missed)
-		shmring_uring_hand_over(w);
+	shmring_uring_let_go(w);
 	spin_unlock_irq(&ep->wq.lock);
 	return -EIOCBQUEUED;	/* and @w may be gone */
 }
 
-/* io_uring wants a pending command to end. It has, if its waiter has been taken. */
+/* io_uring wants a pending command to end: now, or when who has its waiter lets go. */
 static int shmring_uring_cancel(struct io_uring_cmd *cmd, struct shmring_endpoint *ep,
 				unsigned int issue_flags)
 {
@@ -218,9 +226,9 @@ static int shmring_uring_cancel_all(struct shmring_endpoint *ep)
 		if (wqe->func != shmring_uring_woken)
 			continue;
 		w = container_of(wqe, struct shmring_uring_waiter, wqe);
+		count += !w->cancelled;
 		w->cancelled = true;
 		shmring_uring_hand_over(w);
-		count++;
 	}
 	spin_unlock_irq(&ep->wq.lock);
 	return count;
