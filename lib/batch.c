@@ -35,39 +35,98 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
 }
 
 /*
- * Put as many records as there is known room for. The first of what is not shown yet
- * keeps its header zero and hides the others, so only the last needs a zero after it.
+ * Records of one length in a row are a run; after at most so many bytes of them the next
+ * lines are asked for.
  */
+#define SHMRING_RUN	512
+
+/* How many of @n records fit @room bytes and one run. */
+static inline __attribute__((always_inline))
+unsigned int shmring_run(uint64_t size, uint64_t room, unsigned int n)
+{
+	if (size > room)
+		return 0;
+	if (room > SHMRING_RUN)
+		room = size < SHMRING_RUN ? SHMRING_RUN : size;
+	return n < room / size ? n : (unsigned int)(room / size);
+}
+
+/*
+ * Put records that are as long as the first, where there is known room. The first of what
+ * is not shown yet keeps its header zero and hides the others, so only the last needs a
+ * zero after it.
+ */
+static inline __attribute__((always_inline))
+unsigned int shmring_fill_len(struct shmring_spsc_tx *tx, const struct iovec *msgs, unsigned int n,
+			      size_t len)
+{
+	const uint64_t size = shmring_record_size(len), room = tx->limit - tx->tail;
+	const uint32_t word = SHMRING_REC_READY | (uint32_t)len, more = word | tx->chain;
+	unsigned char *rec = tx->data + (tx->tail & tx->mask);
+	uint64_t tail;
+	unsigned int k = 0;
+
+	n = shmring_run(size, room < SHMRING_REC_TAIL ? 0 : room - SHMRING_REC_TAIL, n);
+	if (!n)
+		return 0;
+	if (!tx->hold_word) {
+		if (len)
+			shmring_copy(rec + sizeof(struct shmring_record), msgs->iov_base, len);
+		tx->hold_pos = tx->tail;
+		tx->hold_word = word;
+		rec += size;
+		k = 1;
+	}
+	for (; k < n && msgs[k].iov_len == len; k++) {
+		void *header = rec;
+
+		if (len)
+			shmring_copy(rec + sizeof(struct shmring_record), msgs[k].iov_base, len);
+		shmring_store(&((struct shmring_record *)header)->word, more);
+		rec += size;
+		if (size >= SHMRING_AHEAD_LINE)
+			shmring_spsc_ahead_write(tx, tx->tail + k * size, tx->tail + (k + 1) * size);
+	}
+	tail = tx->tail + k * size;
+	if (size < SHMRING_AHEAD_LINE)
+		shmring_spsc_ahead_write(tx, tx->tail, tail);
+	shmring_store(shmring_spsc_word(tx, tail), 0);
+	tx->tail = tail;
+	tx->records += k;
+	return k;
+}
+
+static unsigned int shmring_fill_run(struct shmring_spsc_tx *tx, const struct iovec *msgs,
+				     unsigned int n)
+{
+	const size_t len = msgs->iov_len;
+
+	/* The usual short ones have code of their own. */
+	switch (len) {
+	case 8:
+		return shmring_fill_len(tx, msgs, n, 8);
+	case 16:
+		return shmring_fill_len(tx, msgs, n, 16);
+	case 32:
+		return shmring_fill_len(tx, msgs, n, 32);
+	case 64:
+		return shmring_fill_len(tx, msgs, n, 64);
+	default:
+		return shmring_fill_len(tx, msgs, n, len);
+	}
+}
+
 static unsigned int shmring_fill(struct shmring *r, const struct iovec *msgs, unsigned int n)
 {
-	struct shmring_spsc_tx *tx = &r->tx;
-	const uint64_t limit = tx->limit, max = r->max_record;
-	uint64_t tail = tx->tail;
-	unsigned int k;
+	unsigned int done = 0, k;
 
-	for (k = 0; k < n; k++) {
-		const size_t len = msgs[k].iov_len;
-		uint32_t word = SHMRING_REC_READY | (uint32_t)len;
-		uint32_t *header = shmring_spsc_word(tx, tail);
-
-		if (len > max || limit - tail < shmring_record_size(len) + SHMRING_REC_TAIL)
+	while (done < n && msgs[done].iov_len <= r->max_record) {
+		k = shmring_fill_run(&r->tx, msgs + done, n - done);
+		if (!k)
 			break;
-		if (len)
-			shmring_copy(header + 2, msgs[k].iov_base, len);
-		if (tx->hold_word) {
-			shmring_store(header, word | tx->chain);
-		} else {
-			tx->hold_pos = tail;
-			tx->hold_word = word;
-		}
-		tail += shmring_record_size(len);
+		done += k;
 	}
-	if (k) {
-		shmring_store(shmring_spsc_word(tx, tail), 0);
-		tx->tail = tail;
-		tx->records += k;
-	}
-	return k;
+	return done;
 }
 
 long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
@@ -148,27 +207,74 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 	return seen;
 }
 
+/* Take records that are as long as the first, which was peeked at. */
+static inline __attribute__((always_inline))
+unsigned int shmring_drain_len(struct shmring_spsc_rx *rx, struct iovec *msgs, unsigned int n,
+			       size_t len)
+{
+	const uint64_t size = shmring_record_size(len);
+	const unsigned char *rec = rx->data + (rx->head & rx->mask);
+	uint64_t head;
+	unsigned int k;
+
+	n = shmring_run(size, rx->mask - (rx->head - rx->done), n);
+	for (k = 0; k < n && len <= msgs[k].iov_len; k++) {
+		const void *header = rec;
+
+		/* pairs with the store-release in shmring_spsc_publish() */
+		if (shmring_load_acquire(&((const struct shmring_record *)header)->word) !=
+		    (SHMRING_REC_READY | len))
+			break;
+		if (len)
+			shmring_copy(msgs[k].iov_base, rec + sizeof(struct shmring_record), len);
+		msgs[k].iov_len = len;
+		rec += size;
+		if (size >= SHMRING_AHEAD_LINE)
+			shmring_spsc_ahead_read(rx, rx->head + k * size, rx->head + (k + 1) * size);
+	}
+	head = rx->head + k * size;
+	if (size < SHMRING_AHEAD_LINE)
+		shmring_spsc_ahead_read(rx, rx->head, head);
+	rx->head = head;
+	rx->ahead += k;
+	return k;
+}
+
+static unsigned int shmring_drain_run(struct shmring_spsc_rx *rx, struct iovec *msgs,
+				      unsigned int n, size_t len)
+{
+	switch (len) {
+	case 8:
+		return shmring_drain_len(rx, msgs, n, 8);
+	case 16:
+		return shmring_drain_len(rx, msgs, n, 16);
+	case 32:
+		return shmring_drain_len(rx, msgs, n, 32);
+	case 64:
+		return shmring_drain_len(rx, msgs, n, 64);
+	default:
+		return shmring_drain_len(rx, msgs, n, len);
+	}
+}
+
 /* From a pair's ring: what is there, without a call for each. */
 static unsigned int shmring_drain(struct shmring_spsc_rx *rx, struct iovec *msgs,
 				  unsigned int n)
 {
-	struct shmring_spsc_rx at = *rx;
 	const void *payload;
-	unsigned int k;
+	unsigned int done = 0, k;
 
-	for (k = 0; k < n; k++) {
-		long len = shmring_spsc_peek(&at, &payload);
+	while (done < n) {
+		long len = shmring_spsc_peek(rx, &payload);
 
-		if (len < 0 || (size_t)len > msgs[k].iov_len)
+		if (len < 0)
 			break;
-		if (len)
-			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
-		msgs[k].iov_len = (size_t)len;
-		shmring_spsc_next(&at, len);
+		k = shmring_drain_run(rx, msgs + done, n - done, (size_t)len);
+		if (!k)
+			break;
+		done += k;
 	}
-	rx->head = at.head;
-	rx->ahead = at.ahead;
-	return k;
+	return done;
 }
 
 static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, unsigned int n,

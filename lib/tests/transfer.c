@@ -118,6 +118,53 @@ static void batches(void)
 	shmring_close(p);
 }
 
+/* Runs of records of one length, behind one that is held back already, of which the last differs. */
+static void batches_of_equal_records(void)
+{
+	static const size_t lens[] = { 8, 16, 32, 64, 0, 3, 24, 100, 500, 600 };
+	struct shmring_opts o = test_opts(8192, 0);
+	struct shmring *p, *c;
+	unsigned char out[17][640], in[20][640];
+	struct iovec msgs[20];
+	uint64_t sent = 0, got = 0, held;
+	unsigned int k, turn;
+	size_t len;
+	long n;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (turn = 0; turn < 4000 && !test_bad; turn++) {
+		len = lens[turn % 10];
+		held = turn / 10 & 1;
+		if (held) {
+			test_fill(out[0], len, sent);
+			CHECK_EQ(shmring_reserve(p, len, &msgs[0].iov_base, SHMRING_NOWAIT), 0);
+			memcpy(msgs[0].iov_base, out[0], len);
+			CHECK_EQ(shmring_put(p, len), 0);
+			sent++;
+		}
+		for (k = 0; k < 10; k++) {
+			msgs[k].iov_base = out[k];
+			msgs[k].iov_len = k == 9 ? len + 5 : len;
+			test_fill(out[k], msgs[k].iov_len, sent + k);
+		}
+		CHECK_EQ(shmring_send_batch(p, msgs, 10, SHMRING_NOWAIT), 10);
+		sent += 10;
+		for (k = 0; k < 20; k++) {
+			msgs[k].iov_base = in[k];
+			msgs[k].iov_len = sizeof(in[k]);
+		}
+		n = shmring_recv_batch(c, msgs, 20, SHMRING_NOWAIT);
+		CHECK_EQ(n, 10 + (long)held);
+		for (k = 0; n > 0 && k < (unsigned int)n; k++, got++) {
+			CHECK_EQ(msgs[k].iov_len, got + 1 == sent ? len + 5 : len);
+			CHECK(test_match(msgs[k].iov_base, msgs[k].iov_len, got));
+		}
+	}
+	CHECK_EQ(got, sent);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void recv_batch_stops_before_what_does_not_fit(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -449,6 +496,7 @@ int main(void)
 	RUN(stream_spinning);
 	RUN(stream_fixed_spin);
 	RUN(batches);
+	RUN(batches_of_equal_records);
 	RUN(recv_batch_stops_before_what_does_not_fit);
 	RUN(gather_and_hold_back);
 	RUN(deadlines);

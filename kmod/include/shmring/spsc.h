@@ -367,7 +367,10 @@ static inline const void *shmring_spsc_expect(const struct shmring_spsc_rx *rx, 
  */
 static inline void shmring_spsc_next(struct shmring_spsc_rx *rx, long len)
 {
-	rx->head += shmring_record_size((__u64)len);
+	const __u64 next = rx->head + shmring_record_size((__u64)len);
+
+	shmring_spsc_ahead_read(rx, rx->head, next);
+	rx->head = next;
 	rx->ahead++;
 }
 
@@ -388,7 +391,6 @@ static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 {
 	const __u64 pos = rx->head, records = rx->records + rx->ahead;
 
-	shmring_spsc_ahead_read(rx, rx->done, pos);
 	rx->done = pos;
 	rx->records = records;
 	rx->ahead = 0;
