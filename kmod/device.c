@@ -23,7 +23,8 @@ static_assert(sizeof(struct shmring_ioc_wait) == 40);
 static_assert(sizeof(struct shmring_uring_wait) == 16);
 static_assert(sizeof(struct shmring_record) == 8);
 static_assert(sizeof(struct shmring_slot) == 16);
-static_assert(sizeof(struct shmring_meta) == 2048);
+static_assert(sizeof(struct shmring_witness) == 48);
+static_assert(sizeof(struct shmring_meta) == 4096);
 static_assert(offsetof(struct shmring_meta, slot) == 256);
 static_assert(sizeof(struct shmring_ioc_adopt) == 32);
 static_assert(sizeof(struct shmring_cursor) == 4096);
@@ -31,6 +32,7 @@ static_assert(sizeof(struct shmring_shared) == 4096);
 static_assert(offsetof(struct shmring_cursor, armed) == 128);
 static_assert(offsetof(struct shmring_cursor, want) == 256);
 static_assert(offsetof(struct shmring_cursor, records) == 384);
+static_assert(sizeof(struct shmring_meta) <= PAGE_SIZE);
 static_assert(sizeof(struct shmring_cursor) <= PAGE_SIZE);
 static_assert(sizeof(struct shmring_shared) <= PAGE_SIZE);
 

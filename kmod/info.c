@@ -119,6 +119,45 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	spin_unlock(&ring->lock);
 }
 
+static const char *shmring_placement_name(u32 placement)
+{
+	static const char *const names[] = {
+		[SHMRING_PLACE_LOCAL] = "local",
+		[SHMRING_PLACE_STRICT] = "strict",
+		[SHMRING_PLACE_PREFERRED] = "preferred",
+		[SHMRING_PLACE_INTERLEAVE] = "interleave",
+	};
+
+	return names[placement];
+}
+
+/* What an endpoint tells of itself, and what was seen of its slot. */
+static void shmring_show_counters(struct seq_file *m, const struct shmring_endpoint *ep,
+				  struct shmring_ring *ring)
+{
+	struct shmring_witness witness;
+	struct shmring_cursor *cursor;
+	u64 records, stalls, high;
+
+	if (ep->slot == SHMRING_NO_SLOT)
+		return;
+	spin_lock(&ring->lock);
+	witness = *shmring_witness_of(ep, ring);
+	cursor = ring->cursor[ep->slot];
+	records = READ_ONCE(cursor->records);
+	stalls = READ_ONCE(cursor->stalls);
+	high = READ_ONCE(cursor->high);
+	spin_unlock(&ring->lock);
+	seq_printf(m, "shmring-records:\t%llu\n", records);
+	seq_printf(m, "shmring-stalls:\t%llu\n", stalls);
+	seq_printf(m, "shmring-high:\t%llu\n", high);
+	seq_printf(m, "shmring-waits:\t%llu\n", witness.waits);
+	seq_printf(m, "shmring-wakes:\t%llu\n", witness.wakes);
+	seq_printf(m, "shmring-spurious:\t%llu\n", witness.spurious);
+	seq_printf(m, "shmring-kicks:\t%llu\n", witness.kicks);
+	seq_printf(m, "shmring-kicks-idle:\t%llu\n", witness.kicks_idle);
+}
+
 /**
  * shmring_show_fdinfo() - /proc/PID/fdinfo/FD
  * @m: where to
@@ -145,10 +184,13 @@ void shmring_show_fdinfo(struct seq_file *m, struct file *file)
 		   info.role == SHMRING_ROLE_OBSERVER ? "observer" : "producer,consumer");
 	seq_printf(m, "shmring-slot:\t%d\n", (s32)info.slot);
 	seq_printf(m, "shmring-data-size:\t%llu\n", info.data_size);
+	seq_printf(m, "shmring-placement:\t%s\n", shmring_placement_name(info.placement));
 	seq_printf(m, "shmring-data-node:\t%d\n", info.data_node);
 	seq_printf(m, "shmring-data-page-size:\t%llu\n", info.data_page_size);
 	seq_printf(m, "shmring-cursor-node:\t%d\n", info.cursor_node);
+	seq_printf(m, "shmring-meta-node:\t%d\n", info.meta_node);
 	seq_printf(m, "shmring-produced:\t%llu\n", info.produced);
 	seq_printf(m, "shmring-consumed:\t%llu\n", info.consumed);
 	seq_printf(m, "shmring-lost:\t%llu\n", info.lost);
+	shmring_show_counters(m, ep, ring);
 }

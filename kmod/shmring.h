@@ -223,6 +223,18 @@ static inline void shmring_state_count(const struct shmring_ring *ring, u32 role
 	smp_store_release(state, *state + SHMRING_STATE_ARMED + 1);
 }
 
+/* What META says the kernel saw of an endpoint; written under ring->lock. NULL: observer. */
+static inline struct shmring_witness *shmring_witness_of(const struct shmring_endpoint *ep,
+							 const struct shmring_ring *ring)
+{
+	return ep->slot == SHMRING_NO_SLOT ? NULL : &ring->meta->witness[ep->slot];
+}
+
+static inline void shmring_count(u64 *counter)
+{
+	WRITE_ONCE(*counter, *counter + 1);
+}
+
 /* main.c */
 extern struct workqueue_struct *shmring_wq;
 

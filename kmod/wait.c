@@ -67,6 +67,21 @@ int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 	return ready;
 }
 
+/* About to sleep, for the first time or @again: woken, and there was nothing. */
+static void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring,
+			       bool again)
+{
+	struct shmring_witness *witness = shmring_witness_of(ep, ring);
+
+	if (!witness)
+		return;
+	spin_lock(&ring->lock);
+	shmring_count(&witness->waits);
+	if (again)
+		shmring_count(&witness->spurious);
+	spin_unlock(&ring->lock);
+}
+
 /**
  * shmring_wait_end() - somebody does not wait any more
  * @ep: endpoint; the caller has left its queue
@@ -116,7 +131,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 			ret = -ERESTARTNOHAND;
 			break;
 		}
-		sleeps++;
+		shmring_wait_count(ep, ring, sleeps++);
 		late = !schedule_hrtimeout_range(deadline == KTIME_MAX ? NULL : &deadline,
 						 slack, HRTIMER_MODE_ABS);
 	}

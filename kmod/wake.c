@@ -163,7 +163,11 @@ void shmring_signal(struct shmring_endpoint *ep, u32 events)
  */
 static void shmring_wake(struct shmring_endpoint *ep, const struct shmring_ring *ring, u32 events)
 {
+	struct shmring_witness *witness = shmring_witness_of(ep, ring);
+
 	trace_shmring_wake(ep, ring, events);
+	if (witness)
+		shmring_count(&witness->wakes);
 	wake_up_all(&ep->wq);
 	shmring_signal(ep, events);
 }
@@ -272,6 +276,7 @@ unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
  */
 void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
+	struct shmring_witness *witness = shmring_witness_of(ep, ring);
 	unsigned int woken = 0;
 
 	if (!shmring_is_group(ring)) {
@@ -283,6 +288,11 @@ void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *
 			woken += shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
 	}
 	trace_shmring_kick(ep, ring, woken);
+	if (witness) {
+		shmring_count(&witness->kicks);
+		if (!woken)
+			shmring_count(&witness->kicks_idle);
+	}
 }
 
 /**

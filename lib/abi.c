@@ -92,7 +92,14 @@ AT(shmring_slot, role, 4);
 AT(shmring_slot, generation, 8);
 AT(shmring_slot, pid, 12);
 
-SIZE(shmring_meta, 2048);
+SIZE(shmring_witness, 48);
+AT(shmring_witness, waits, 0);
+AT(shmring_witness, wakes, 8);
+AT(shmring_witness, spurious, 16);
+AT(shmring_witness, kicks, 24);
+AT(shmring_witness, kicks_idle, 32);
+
+SIZE(shmring_meta, 4096);
 AT(shmring_meta, magic, 0);
 AT(shmring_meta, abi, 4);
 AT(shmring_meta, ring_id, 8);
@@ -113,6 +120,8 @@ AT(shmring_meta, rx_state, 768);
 AT(shmring_meta, tx_state, 896);
 AT(shmring_meta, orphans, 904);
 AT(shmring_meta, orphan, 1024);
+AT(shmring_meta, witness, 2048);
+AT(shmring_meta, resv3, 3584);
 
 SIZE(shmring_cursor, 4096);
 AT(shmring_cursor, pos, 0);
@@ -126,6 +135,7 @@ AT(shmring_cursor, sleeps, 400);
 AT(shmring_cursor, kicks, 408);
 AT(shmring_cursor, wake_records, 144);
 AT(shmring_cursor, lost, 416);
+AT(shmring_cursor, high, 424);
 AT(shmring_cursor, limit, 512);
 AT(shmring_cursor, mark, 640);
 AT(shmring_cursor, hold, 768);
@@ -169,10 +179,12 @@ AT(shmring_opts, backend, 8);
 AT(shmring_opts, data_size, 16);
 AT(shmring_opts, spin_ns, 56);
 AT(shmring_opts, producers, 64);
-SIZE(shmring_stats, 72);
+SIZE(shmring_stats, 112);
 AT(shmring_stats, bytes, 16);
 AT(shmring_stats, lost, 56);
 AT(shmring_stats, pid, 64);
+AT(shmring_stats, high, 72);
+AT(shmring_stats, kicks_idle, 104);
 /* The inline functions of programs that are already compiled know these. */
 SIZE(shmring, 272);
 AT(shmring, max_record, 88);

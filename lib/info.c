@@ -4,8 +4,12 @@
  * other endpoints write: they are shown, never relied on.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "internal.h"
+
+/* sizeof(struct shmring_stats) when it was first published */
+#define SHMRING_STATS_FIRST	72
 
 int shmring_info(const struct shmring *r, struct shmring_ioc_info *info)
 {
@@ -75,23 +79,37 @@ uint64_t shmring_lost(const struct shmring *r)
 int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats)
 {
 	const struct shmring_handle *h = shmring_handle(r);
+	const struct shmring_witness *w;
 	const struct shmring_cursor *cursor;
 	const struct shmring_slot *s;
+	struct shmring_stats known;
 
-	if (stats->size != sizeof(*stats) || slot >= h->geo.slots)
+	if (stats->size < SHMRING_STATS_FIRST || slot >= h->geo.slots)
 		return -EINVAL;
 	s = &shmring_meta(h)->slot[slot];
+	w = &shmring_meta(h)->witness[slot];
 	cursor = h->cursor[slot];
-	stats->state = shmring_load(&s->state);
-	stats->role = shmring_load(&s->role);
-	stats->pid = shmring_load(&s->pid);
-	stats->bytes = shmring_load(&cursor->pos);
-	stats->records = shmring_load(&cursor->records);
-	stats->stalls = shmring_load(&cursor->stalls);
-	stats->sleeps = shmring_load(&cursor->sleeps);
-	stats->kicks = shmring_load(&cursor->kicks);
-	stats->lost = shmring_load(&cursor->lost);
-	stats->resv = 0;
+	known = (struct shmring_stats) {
+		.size = stats->size,
+		.state = shmring_load(&s->state),
+		.role = shmring_load(&s->role),
+		.pid = shmring_load(&s->pid),
+		.bytes = shmring_load(&cursor->pos),
+		.records = shmring_load(&cursor->records),
+		.stalls = shmring_load(&cursor->stalls),
+		.sleeps = shmring_load(&cursor->sleeps),
+		.kicks = shmring_load(&cursor->kicks),
+		.lost = shmring_load(&cursor->lost),
+		.high = shmring_load(&cursor->high),
+		.waits = shmring_load(&w->waits),
+		.wakes = shmring_load(&w->wakes),
+		.spurious = shmring_load(&w->spurious),
+		.kicks_idle = shmring_load(&w->kicks_idle),
+	};
+	/* A program may know less than this library, or more: then the rest is zero. */
+	if (known.size > sizeof(known))
+		memset(stats, 0, known.size);
+	memcpy(stats, &known, known.size < sizeof(known) ? known.size : sizeof(known));
 	return 0;
 }
 

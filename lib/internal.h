@@ -273,6 +273,12 @@ static inline struct shmring_meta *shmring_meta(const struct shmring_handle *h)
 	return (struct shmring_meta *)(void *)h->control;
 }
 
+/* One more of what the kernel counts in META, where there is one. Several may at a time. */
+static inline void shmring_tally(__u64 *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 static inline bool shmring_is_producer(const struct shmring_handle *h)
 {
 	return h->geo.topology != SHMRING_TOPO_RAW && h->role == SHMRING_ROLE_PRODUCER;

@@ -546,7 +546,8 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 
 /* ---- leaving ----------------------------------------------------------------- */
 
-void shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
+/* Return: was it asleep, or about to be? */
+bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
 {
 	__aligned_u64 *word = shmring_state_word(h, slot);
 	struct shmring_cursor *cursor = h->cursor[slot];
@@ -556,9 +557,21 @@ void shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
 	if (word)
 		__atomic_fetch_and(word, ~(1ull << slot), __ATOMIC_SEQ_CST);
 	/* pairs with the futex's own look at armed: cleared first, woken after it */
-	if (__atomic_compare_exchange_n(&cursor->armed, &armed, SHMRING_ARMED_NO, false,
-					__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		shmring_futex_wake(&cursor->armed);
+	if (!__atomic_compare_exchange_n(&cursor->armed, &armed, SHMRING_ARMED_NO, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	shmring_tally(&shmring_meta(h)->witness[slot].wakes);
+	shmring_futex_wake(&cursor->armed);
+	return true;
+}
+
+static void shmring_memfd_kick(struct shmring_handle *h, unsigned int slot)
+{
+	struct shmring_witness *w = &shmring_meta(h)->witness[h->slot];
+
+	shmring_tally(&w->kicks);
+	if (!shmring_memfd_wake(h, slot))
+		shmring_tally(&w->kicks_idle);
 }
 
 void shmring_memfd_wake_others(struct shmring_handle *h)
@@ -653,11 +666,16 @@ static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_go
 	/* An observer has no word to sleep on. */
 	uint32_t none = SHMRING_ARMED_YES;
 	uint32_t *word = h->mine ? &h->mine->armed : &none;
+	struct shmring_witness *w = h->mine ? &shmring_meta(h)->witness[h->slot] : NULL;
+	bool slept = false;
 	int err = 0;
 
 	if (h->mine)
 		shmring_arm_begin(h, goal);
 	while (!shmring_events(h, goal) && !shmring_ended(h)) {
+		if (w && !slept)
+			shmring_tally(&w->waits);
+		slept = true;
 		until = shmring_now() + slice;
 		if (until > deadline)
 			until = deadline;
@@ -673,6 +691,8 @@ static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_go
 	}
 	if (h->mine)
 		shmring_arm_end(h);
+	if (w && slept && !err && !shmring_events(h, goal) && !shmring_ended(h))
+		shmring_tally(&w->spurious);
 	return err;
 }
 
@@ -684,7 +704,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.leave = shmring_memfd_leave,
 	.info = shmring_memfd_info,
 	.sleep = shmring_memfd_sleep,
-	.wake = shmring_memfd_wake,
+	.wake = shmring_memfd_kick,
 	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
 	.pollfd = shmring_notify_pollfd,

@@ -40,12 +40,12 @@ struct shmring_memfd_note {
 	char name[SHMRING_NAME_MAX];
 };
 
-/* in the META page, behind struct shmring_meta */
-#define SHMRING_NOTE_OFFSET	2048
+/* in the META page */
+#define SHMRING_NOTE_OFFSET	offsetof(struct shmring_meta, resv3)
 
 /* memfd.c */
 int shmring_memfd_check(int fd, struct shmring_ioc_info *geo);
-void shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
+bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_wake_others(struct shmring_handle *h);
 
 /* liveness.c */

@@ -89,7 +89,7 @@ struct shmring_opts {
 };
 
 /**
- * struct shmring_stats - what one endpoint has done
+ * struct shmring_stats - what the endpoints of one slot have done
  * @size: sizeof(struct shmring_stats), set by the caller
  * @state: SHMRING_SLOT_*
  * @role: SHMRING_ROLE_*
@@ -101,6 +101,15 @@ struct shmring_opts {
  * @lost: producer: records that a full ring did not take; consumer: records that were
  *	overwritten before it had read them
  * @pid: process that attached; 0 where the backend does not tell
+ * @high: producer: most bytes that its lane was seen to hold: exact where it was ever full,
+ *	otherwise at least this. 0 where the oldest are overwritten
+ * @waits: times it slept, as whoever put it to sleep counts them: on the device the kernel
+ * @wakes: times it was woken, by a peer or by a peer's end
+ * @spurious: times it was woken and did not find what it waited for
+ * @kicks_idle: times it went to wake somebody and there was nobody to be woken
+ *
+ * Endpoints tell of themselves; on the device the last four are the kernel's own. Reading
+ * them disturbs nobody: see Documentation/design.rst.
  */
 struct shmring_stats {
 	size_t size;
@@ -114,6 +123,11 @@ struct shmring_stats {
 	uint64_t lost;
 	uint32_t pid;
 	uint32_t resv;
+	uint64_t high;
+	uint64_t waits;
+	uint64_t wakes;
+	uint64_t spurious;
+	uint64_t kicks_idle;
 };
 
 /*
@@ -672,7 +686,7 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info);
  * shmring_get_stats() - what one endpoint has done
  * @r: handle
  * @slot: whose: producers first, consumers after them (of an SPSC ring 0 and 1)
- * @stats: out: @stats->size must be sizeof(struct shmring_stats)
+ * @stats: out; @stats->size is sizeof(struct shmring_stats) as the program was compiled
  *
  * Return: 0, or -EINVAL.
  */

@@ -71,6 +71,97 @@ static void statistics(void)
 	shmring_close(p);
 }
 
+/* A ring that was full says so exactly; one that was not, at least what it was seen to hold. */
+static void high_water(void)
+{
+	struct shmring_stats s = { .size = sizeof(s) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	char buf[56] = "";
+	int n;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 1000; n++) {
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), 0), sizeof(buf));
+	}
+	CHECK_EQ(shmring_get_stats(p, 0, &s), 0);
+	CHECK(s.high <= 64);
+	for (n = 0; !shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT); n++)
+		;
+	CHECK_EQ(n, 63);	/* the last place is for the next header */
+	CHECK_EQ(shmring_get_stats(c, 0, &s), 0);
+	CHECK_EQ(s.high, 63 * 64);
+	while (shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT) > 0)
+		;
+	CHECK_EQ(shmring_get_stats(c, 0, &s), 0);
+	CHECK_EQ(s.high, 63 * 64);
+	CHECK_EQ(shmring_get_stats(c, 1, &s), 0);
+	CHECK_EQ(s.high, 0);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* A sleeper and who wakes it: each counted once, where whoever did it is not asked. */
+static void sleep_and_wake(void)
+{
+	struct shmring_stats s = { .size = sizeof(s) };
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	char buf[4];
+	pid_t pid;
+
+	NEED(!test_pair(&o, &p, &c));
+	pid = test_fork();
+	if (!pid)
+		_exit(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER) != 4);
+	NEED(pid > 0);
+	do {	/* armed is there before it is counted */
+		CHECK_EQ(shmring_get_stats(p, 1, &s), 0);
+		sched_yield();
+	} while (!s.waits);
+	CHECK_EQ(shmring_send(p, "abcd", 4, 0), 0);
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK_EQ(shmring_get_stats(p, 1, &s), 0);
+	CHECK_EQ(s.sleeps, 1);
+	CHECK_EQ(s.waits, 1);
+	CHECK_EQ(s.wakes, 1);
+	CHECK_EQ(s.spurious, 0);
+	CHECK_EQ(s.kicks, 0);
+	CHECK_EQ(shmring_get_stats(p, 0, &s), 0);
+	CHECK_EQ(s.kicks, 1);
+	CHECK_EQ(s.kicks_idle, 0);
+	CHECK_EQ(s.waits, 0);
+	CHECK_EQ(s.wakes, 0);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* A program that was compiled when there was less to tell, and one for which there is more. */
+static void statistics_of_other_versions(void)
+{
+	struct { struct shmring_stats s; uint64_t more; } later = { .s.size = sizeof(later) };
+	struct shmring_stats s = { .size = 72, .high = 4711 };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, "abcd", 4, 0), 0);
+	CHECK_EQ(shmring_get_stats(p, 0, &s), 0);
+	CHECK_EQ(s.size, 72);
+	CHECK_EQ(s.records, 1);
+	CHECK_EQ(s.high, 4711);
+	later.more = 4711;
+	CHECK_EQ(shmring_get_stats(p, 0, &later.s), 0);
+	CHECK_EQ(later.s.size, sizeof(later));
+	CHECK_EQ(later.s.records, 1);
+	CHECK_EQ(later.more, 0);
+	s.size = 71;
+	CHECK_EQ(shmring_get_stats(p, 0, &s), -EINVAL);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 /* Which nodes have memory? Bit mask of the first 64. */
 static uint64_t nodes_with_memory(void)
 {
@@ -195,6 +286,9 @@ int main(void)
 	START();
 	RUN(geometry);
 	RUN(statistics);
+	RUN(high_water);
+	RUN(sleep_and_wake);
+	RUN(statistics_of_other_versions);
 	RUN(strict_small);
 	RUN(strict_large);
 	RUN(preferred);

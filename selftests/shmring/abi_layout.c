@@ -94,7 +94,14 @@ AT(shmring_slot, role, 4);
 AT(shmring_slot, generation, 8);
 AT(shmring_slot, pid, 12);
 
-SIZE(shmring_meta, 2048);
+SIZE(shmring_witness, 48);
+AT(shmring_witness, waits, 0);
+AT(shmring_witness, wakes, 8);
+AT(shmring_witness, spurious, 16);
+AT(shmring_witness, kicks, 24);
+AT(shmring_witness, kicks_idle, 32);
+
+SIZE(shmring_meta, 4096);
 AT(shmring_meta, magic, 0);
 AT(shmring_meta, abi, 4);
 AT(shmring_meta, ring_id, 8);
@@ -115,6 +122,8 @@ AT(shmring_meta, rx_state, 768);
 AT(shmring_meta, tx_state, 896);
 AT(shmring_meta, orphans, 904);
 AT(shmring_meta, orphan, 1024);
+AT(shmring_meta, witness, 2048);
+AT(shmring_meta, resv3, 3584);
 
 /* One 128-byte block for each use: no false sharing between the two sides. */
 SIZE(shmring_cursor, 4096);
@@ -129,6 +138,7 @@ AT(shmring_cursor, sleeps, 400);
 AT(shmring_cursor, kicks, 408);
 AT(shmring_cursor, wake_records, 144);
 AT(shmring_cursor, lost, 416);
+AT(shmring_cursor, high, 424);
 AT(shmring_cursor, limit, 512);
 AT(shmring_cursor, mark, 640);
 AT(shmring_cursor, hold, 768);

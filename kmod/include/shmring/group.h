@@ -109,8 +109,7 @@ static inline int shmring_lane_gate(struct shmring_spsc_tx *tx, __u64 gate)
 {
 	if (shmring_unlikely(gate - tx->seen > tx->tail - tx->seen))
 		return -EPROTO;
-	tx->seen = gate;
-	tx->limit = gate + tx->mask + 1;
+	shmring_spsc_gated(tx, gate);
 	return 0;
 }
 

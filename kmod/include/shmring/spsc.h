@@ -180,6 +180,17 @@ static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 po
 	       records >= shmring_load(&peer->wake_records);
 }
 
+/* Nobody reads before @pos any more: so much is free, and so much the lane holds. */
+static inline void shmring_spsc_gated(struct shmring_spsc_tx *tx, __u64 pos)
+{
+	__u64 used = tx->tail - pos;
+
+	tx->seen = pos;
+	tx->limit = pos + tx->mask + 1;
+	if (used > shmring_load(&tx->mine->high))
+		shmring_store(&tx->mine->high, used);
+}
+
 /**
  * shmring_spsc_refresh() - look at the consumer's position again
  * @tx: producer
@@ -194,8 +205,7 @@ static inline int shmring_spsc_refresh(struct shmring_spsc_tx *tx)
 	/* The consumer moves forward only, and never past what was published. */
 	if (shmring_unlikely(pos - tx->seen > tx->tail - tx->seen))
 		return -EPROTO;
-	tx->seen = pos;
-	tx->limit = pos + tx->mask + 1;
+	shmring_spsc_gated(tx, pos);
 	return 0;
 }
 

@@ -482,6 +482,27 @@ struct shmring_orphan {
 };
 
 /**
+ * struct shmring_witness - what the kernel saw of all endpoints that a slot ever had
+ * @waits: (k) times one slept in WAIT
+ * @wakes: (k) times one was woken, or its eventfd signalled
+ * @spurious: (k) times one was woken in WAIT and did not find what it waited for
+ * @kicks: (k) KICK calls
+ * @kicks_idle: (k) KICK calls that woke nobody
+ * @resv: zero
+ *
+ * Off the data path's lines, and written only where the kernel is called anyway. What an
+ * endpoint tells of itself is in its CURSOR page.
+ */
+struct shmring_witness {
+	__aligned_u64 waits;
+	__aligned_u64 wakes;
+	__aligned_u64 spurious;
+	__aligned_u64 kicks;
+	__aligned_u64 kicks_idle;
+	__aligned_u64 resv;
+};
+
+/**
  * struct shmring_meta - the META page
  * @magic: (k) SHMRING_MAGIC, written last
  * @abi: (k) SHMRING_ABI
@@ -504,6 +525,7 @@ struct shmring_orphan {
  * @tx_state: (k) the same of producers
  * @orphans: (k) a bit for each @orphan that is waiting
  * @orphan: (k) by slot
+ * @witness: (k) by slot
  */
 struct shmring_meta {
 	__u32 magic;
@@ -531,6 +553,8 @@ struct shmring_meta {
 	__aligned_u64 resv2[14];
 
 	struct shmring_orphan orphan[SHMRING_SLOTS_MAX];
+	struct shmring_witness witness[SHMRING_SLOTS_MAX];
+	__aligned_u64 resv3[64];
 };
 
 /* values of armed */
@@ -591,6 +615,9 @@ struct shmring_lane_pos {
  * @kicks: (u) times the endpoint had to KICK
  * @lost: (u) producer: records not taken by a full lane; consumer: records that were
  *	overwritten before it had read them
+ * @high: (u) producer: most bytes that its lane was seen to hold, each time it looked how
+ *	far the consumers are: at least once a lap, and whenever it found the lane full. Not
+ *	kept where the oldest are overwritten
  * @limit: (u) producer of a BROADCAST ring: nothing was or will be written at or after
  *	it; what is more than data_size before it may be overwritten
  * @mark: (u) producer of an OVERWRITE ring
@@ -625,7 +652,8 @@ struct shmring_cursor {
 	__aligned_u64 sleeps;
 	__aligned_u64 kicks;
 	__aligned_u64 lost;
-	__aligned_u64 resv5[11];
+	__aligned_u64 high;
+	__aligned_u64 resv5[10];
 
 	__aligned_u64 limit;
 	__aligned_u64 resv6[15];
