@@ -119,14 +119,16 @@ static void print_parts(const json_t *ring)
 		printf("%-10s %12lld %12lld  %-14s %-8s %s\n", text(o, "region"),
 		       number(o, "offset"), number(o, "size"), text(o, "written_by"),
 		       text(o, "read_by"), node_text(node, sizeof(node), o, "node"));
-	printf("\n%4s  %-9s %-8s %8s %14s %12s %10s %10s %10s\n", "SLOT", "ROLE", "STATE",
-	       "PID", "BYTES", "RECORDS", "STALLS", "SLEEPS", "KICKS");
+	printf("\n%4s  %-9s %-8s %8s %14s %12s %10s %10s %10s %10s %10s %10s\n", "SLOT", "ROLE",
+	       "STATE", "PID", "BYTES", "RECORDS", "STALLS", "SLEEPS", "KICKS", "WAKES", "SPURIOUS",
+	       "HIGH");
 	json_array_foreach(json_object_get(ring, "endpoints"), i, o)
-		printf("%4lld  %-9s %-8s %8s %14lld %12lld %10lld %10lld %10lld\n",
+		printf("%4lld  %-9s %-8s %8s %14lld %12lld %10lld %10lld %10lld %10lld %10lld %10lld\n",
 		       number(o, "slot"), text(o, "role"), text(o, "state"),
 		       node_text(node, sizeof(node), o, "pid"),
 		       number(o, "bytes"), number(o, "records"), number(o, "stalls"),
-		       number(o, "sleeps"), number(o, "kicks"));
+		       number(o, "sleeps"), number(o, "kicks"), number(o, "wakes"),
+		       number(o, "spurious"), number(o, "high"));
 }
 
 /* Takes @ring. */

@@ -39,12 +39,38 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void print_side(const char *name, const struct watch_side *s)
+/* One line of counters; the same for a side and for an endpoint. */
+static void print_counters(const struct watch_side *s)
 {
-	printf("%-9s %5u %14llu %16llu %12llu %12llu %12llu\n", name, s->live,
+	printf(" %12llu %14llu %10llu %10llu %10llu %10llu %10llu %10llu\n",
 	       (unsigned long long)s->records, (unsigned long long)s->bytes,
 	       (unsigned long long)s->stalls, (unsigned long long)s->sleeps,
-	       (unsigned long long)s->kicks);
+	       (unsigned long long)s->kicks, (unsigned long long)s->wakes,
+	       (unsigned long long)s->spurious, (unsigned long long)s->high);
+}
+
+static void print_titles(void)
+{
+	printf(" %12s %14s %10s %10s %10s %10s %10s %10s\n", "RECORDS", "BYTES", "STALLS", "SLEEPS",
+	       "KICKS", "WAKES", "SPURIOUS", "HIGH");
+}
+
+static void print_side(const char *name, const struct watch_side *s)
+{
+	printf("%-14s %5u", name, s->live);
+	print_counters(s);
+}
+
+static void print_slot(unsigned int slot, const struct shmring_stats *stats)
+{
+	struct watch_side counters = { 0 };
+
+	if (stats->state == SHMRING_SLOT_VACANT)
+		return;
+	watch_add(&counters, stats, NULL);
+	printf("%4u %-8.8s %-6s", slot, tool_role_name(stats->role),
+	       tool_state_name(stats->state));
+	print_counters(&counters);
 }
 
 /* What there was since the ring was made. */
@@ -59,26 +85,17 @@ static int print_once(const struct watch_ring *ring)
 	       tool_topology_name(ring->info.topology), tool_backend_name(ring->backend),
 	       tool_size(size, sizeof(size), ring->info.data_size), 100 * watch_fill(ring),
 	       watch_state(ring, &flow));
-	printf("%-9s %5s %14s %16s %12s %12s %12s\n", "", "LIVE", "RECORDS", "BYTES", "STALLS",
-	       "SLEEPS", "KICKS");
+	printf("%-14s %5s", "", "LIVE");
+	print_titles();
 	print_side("producers", &flow.in);
 	print_side("consumers", &flow.out);
 	if (ring->info.full_policy != SHMRING_FULL_WAIT)
-		printf("%-9s %5s %14llu\n", "lost", "", (unsigned long long)flow.lost);
+		printf("%-14s %5s %12llu\n", "lost", "", (unsigned long long)flow.lost);
 	if (ring->info.slots > 2) {
-		printf("\n%4s %-9s %-7s %12s %16s %12s %12s %12s\n", "SLOT", "ROLE", "STATE",
-		       "RECORDS", "BYTES", "STALLS", "SLEEPS", "KICKS");
-		for (i = 0; i < ring->info.slots && i < SHMRING_SLOTS_MAX; i++) {
-			const struct shmring_stats *s = &ring->slot[i];
-
-			if (s->state == SHMRING_SLOT_VACANT)
-				continue;
-			printf("%4u %-9s %-7s %12llu %16llu %12llu %12llu %12llu\n", i,
-			       tool_role_name(s->role), tool_state_name(s->state),
-			       (unsigned long long)s->records, (unsigned long long)s->bytes,
-			       (unsigned long long)s->stalls, (unsigned long long)s->sleeps,
-			       (unsigned long long)s->kicks);
-		}
+		printf("\n%4s %-8s %-6s", "SLOT", "ROLE", "STATE");
+		print_titles();
+		for (i = 0; i < ring->info.slots && i < SHMRING_SLOTS_MAX; i++)
+			print_slot(i, &ring->slot[i]);
 	}
 	return tool_flush_stdout(TOOL_OK);
 }
@@ -179,6 +196,8 @@ int cmd_stat(int argc, char **argv)
 		"\v"
 		"STALL: times the ring was found full (producers) or empty (consumers). SLEEP: times "
 		"somebody slept over it. KICK: times the other side had to be woken by a system call. "
+		"WAKES: times they were woken; SPURIOUS: and there was nothing to do. HIGH: most bytes that "
+		"a producer found in its part of the ring. "
 		"Counters are read as an observer, which neither disturbs the ring nor keeps it. With -j "
 		"every look is one line of JSON. Exit status 5: the ring ended before COUNT looks.",
 		children, NULL, NULL

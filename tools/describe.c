@@ -185,6 +185,26 @@ static const char *cursor_writer(const struct shmring_ioc_info *info, unsigned i
 	return slot ? "the consumer" : "the producer";
 }
 
+json_t *tool_stats_json(unsigned int slot, const struct shmring_stats *s)
+{
+	return json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "slot", (int)slot,
+			 "state", tool_state_name(s->state),
+			 "role", tool_role_name(s->role),
+			 "pid", s->pid ? json_integer(s->pid) : json_null(),
+			 "bytes", (json_int_t)s->bytes,
+			 "records", (json_int_t)s->records,
+			 "lost", (json_int_t)s->lost,
+			 "stalls", (json_int_t)s->stalls,
+			 "sleeps", (json_int_t)s->sleeps,
+			 "kicks", (json_int_t)s->kicks,
+			 "kicks_idle", (json_int_t)s->kicks_idle,
+			 "waits", (json_int_t)s->waits,
+			 "wakes", (json_int_t)s->wakes,
+			 "spurious", (json_int_t)s->spurious,
+			 "high", (json_int_t)s->high);
+}
+
 json_t *tool_ring_json(struct shmring *r)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
@@ -210,17 +230,7 @@ json_t *tool_ring_json(struct shmring *r)
 							      json_null()));
 		if (shmring_get_stats(r, i, &stats))
 			continue;
-		json_array_append_new(slots, json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}",
-						       "slot", (int)i,
-						       "state", tool_state_name(stats.state),
-						       "role", tool_role_name(stats.role),
-						       "pid", stats.pid ? json_integer(stats.pid) :
-									  json_null(),
-						       "bytes", (json_int_t)stats.bytes,
-						       "records", (json_int_t)stats.records,
-						       "stalls", (json_int_t)stats.stalls,
-						       "sleeps", (json_int_t)stats.sleeps,
-						       "kicks", (json_int_t)stats.kicks));
+		json_array_append_new(slots, tool_stats_json(i, &stats));
 	}
 	json_array_append_new(regions, region("DATA", info.data_offset, info.data_size,
 					      "producers", optional_node(info.data_node)));

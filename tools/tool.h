@@ -189,6 +189,9 @@ const char *tool_size(char *buf, size_t n, uint64_t bytes);
 const char *tool_user(char *buf, size_t n, uint32_t uid);
 json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info);
 json_t *tool_ring_json(struct shmring *r);
+
+/* What the endpoints of a slot have done. */
+json_t *tool_stats_json(unsigned int slot, const struct shmring_stats *s);
 int tool_print_json(json_t *json);
 /* The same on one line, for output that goes on. */
 int tool_print_json_line(json_t *json);

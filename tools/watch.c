@@ -104,8 +104,8 @@ static uint64_t gain(uint64_t now, uint64_t then)
 	return now >= then ? now - then : now;
 }
 
-static void add_slot(struct watch_side *side, const struct shmring_stats *now,
-		     const struct shmring_stats *then)
+void watch_add(struct watch_side *side, const struct shmring_stats *now,
+	       const struct shmring_stats *then)
 {
 	static const struct shmring_stats none;
 
@@ -118,6 +118,12 @@ static void add_slot(struct watch_side *side, const struct shmring_stats *now,
 	side->stalls += gain(now->stalls, then->stalls);
 	side->sleeps += gain(now->sleeps, then->sleeps);
 	side->kicks += gain(now->kicks, then->kicks);
+	side->kicks_idle += gain(now->kicks_idle, then->kicks_idle);
+	side->waits += gain(now->waits, then->waits);
+	side->wakes += gain(now->wakes, then->wakes);
+	side->spurious += gain(now->spurious, then->spurious);
+	if (now->high > side->high)
+		side->high = now->high;
 }
 
 void watch_flow(struct watch_flow *flow, const struct watch_ring *now,
@@ -138,10 +144,13 @@ void watch_flow(struct watch_flow *flow, const struct watch_ring *now,
 	for (i = 0; i < now->info.slots && i < SHMRING_SLOTS_MAX; i++) {
 		before = then ? &then->slot[i] : NULL;
 		if (now->slot[i].role & SHMRING_ROLE_PRODUCER)
-			add_slot(&flow->in, &now->slot[i], before);
+			watch_add(&flow->in, &now->slot[i], before);
 		else if (now->slot[i].role & SHMRING_ROLE_CONSUMER)
-			add_slot(&flow->out, &now->slot[i], before);
+			watch_add(&flow->out, &now->slot[i], before);
 	}
+	/* Of a single lane it is known how much is in there now. */
+	if (now->info.producers == 1 && tool_used(&now->info) > flow->in.high)
+		flow->in.high = tool_used(&now->info);
 }
 
 double watch_fill(const struct watch_ring *now)
@@ -197,13 +206,18 @@ const char *watch_rate(char *buf, size_t n, uint64_t amount, double seconds)
 
 static json_t *side_json(const struct watch_side *side, double seconds)
 {
-	json_t *o = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}",
+	json_t *o = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			      "live", (int)side->live, "dead", (int)side->dead,
 			      "records", (json_int_t)side->records,
 			      "bytes", (json_int_t)side->bytes,
 			      "stalls", (json_int_t)side->stalls,
 			      "sleeps", (json_int_t)side->sleeps,
-			      "kicks", (json_int_t)side->kicks);
+			      "kicks", (json_int_t)side->kicks,
+			      "kicks_idle", (json_int_t)side->kicks_idle,
+			      "waits", (json_int_t)side->waits,
+			      "wakes", (json_int_t)side->wakes,
+			      "spurious", (json_int_t)side->spurious,
+			      "high", (json_int_t)side->high);
 
 	if (o && seconds > 0) {
 		json_object_set_new(o, "records_per_second",
@@ -223,19 +237,8 @@ json_t *watch_json(const struct watch_ring *now, const struct watch_ring *then)
 	char id[24];
 
 	watch_flow(&flow, now, then);
-	for (i = 0; now->counted && i < now->info.slots && i < SHMRING_SLOTS_MAX; i++) {
-		const struct shmring_stats *s = &now->slot[i];
-
-		json_array_append_new(slots, json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
-						       "slot", (int)i,
-						       "role", tool_role_name(s->role),
-						       "state", tool_state_name(s->state),
-						       "bytes", (json_int_t)s->bytes,
-						       "records", (json_int_t)s->records,
-						       "stalls", (json_int_t)s->stalls,
-						       "sleeps", (json_int_t)s->sleeps,
-						       "kicks", (json_int_t)s->kicks));
-	}
+	for (i = 0; now->counted && i < now->info.slots && i < SHMRING_SLOTS_MAX; i++)
+		json_array_append_new(slots, tool_stats_json(i, &now->slot[i]));
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)now->info.ring_id);
 	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:i, s:i, s:i, s:o}",
 			 "id", id,

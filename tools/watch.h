@@ -37,6 +37,11 @@ struct watch_side {
 	uint64_t stalls;
 	uint64_t sleeps;
 	uint64_t kicks;
+	uint64_t kicks_idle;
+	uint64_t waits;
+	uint64_t wakes;
+	uint64_t spurious;
+	uint64_t high;	/* of any one, since it was made */
 };
 
 /**
@@ -59,6 +64,9 @@ void watch_free(struct watch_list *list);
 const struct watch_ring *watch_find(const struct watch_list *list, const struct watch_ring *like);
 void watch_flow(struct watch_flow *flow, const struct watch_ring *now,
 		const struct watch_ring *then);
+/* Adds what the endpoints of a slot did since @then, which may be NULL. */
+void watch_add(struct watch_side *side, const struct shmring_stats *now,
+	       const struct shmring_stats *then);
 const char *watch_state(const struct watch_ring *now, const struct watch_flow *flow);
 double watch_fill(const struct watch_ring *now);
 
