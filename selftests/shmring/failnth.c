@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything that can fail inside a call of the device fails, one after the other: each
+ * allocation of the module's and of what it calls, each copy. The call then says so with an
+ * errno that it is allowed, everything is as before, and the same call on the same file
+ * succeeds.
+ *
+ * Nothing is left: all is done by a user who may lock the pages of one ring and no more, so
+ * a charge that stays is the next call's EDQUOT; and after each call there is no ring.
+ */
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "fault.h"
+#include "group.h"
+
+#define USER	1000
+#define HUGE	(2u << 20)
+
+/* The call under test, and what it is made on. */
+struct trial {
+	int fd;			/* where it is made */
+	int peer;		/* the ring's first endpoint, if @fd is not it; or -1 */
+	int other;		/* an epoll, an eventfd; or -1 */
+	void *map;
+	size_t size;
+	struct member sender;
+	struct shmring_ioc_create create;
+	struct shmring_ioc_attach attach;
+	struct shmring_ioc_adopt adopt;
+};
+
+#define NAME	"failnth"
+
+/* ---- files, before the call ---- */
+
+static bool unbound(struct trial *t)
+{
+	t->fd = dev_open();
+	return t->fd >= 0;
+}
+
+static bool create_as(struct trial *t, __u32 topology, __u32 role, __u64 size)
+{
+	t->create = create_args(topology, role, size);
+	set_name(t->create.name, NAME);
+	return unbound(t);
+}
+
+static bool an_spsc(struct trial *t)
+{
+	return create_as(t, SPSC, PRODUCER, 65536);
+}
+
+static bool an_mpsc(struct trial *t)
+{
+	bool ok = create_as(t, MPSC, PRODUCER, 4096);
+
+	t->create.producers = 3;
+	t->create.placement = SHMRING_PLACE_INTERLEAVE;
+	return ok;
+}
+
+static bool a_queue(struct trial *t)
+{
+	bool ok = create_as(t, QUEUE, CONSUMER, 4096);
+
+	t->create.producers = 2;
+	t->create.consumers = 2;
+	t->create.full_policy = SHMRING_FULL_DROP_NEWEST;
+	t->create.cursor_placement = SHMRING_PLACE_PREFERRED;
+	t->create.cursor_node = 0;
+	return ok;
+}
+
+static bool a_broadcast(struct trial *t)
+{
+	bool ok = create_as(t, BROADCAST, OBSERVER, 8192);
+
+	t->create.full_policy = SHMRING_FULL_OVERWRITE;
+	t->create.placement = SHMRING_PLACE_STRICT;
+	t->create.node = 0;
+	return ok;
+}
+
+static bool a_raw(struct trial *t)
+{
+	return create_as(t, RAW, PRODUCER | CONSUMER, 16384);
+}
+
+/* 2 MiB pages if they can be had, so a failure that is no failure. */
+static bool a_large(struct trial *t)
+{
+	return create_as(t, SPSC, PRODUCER, 2 * HUGE);
+}
+
+static bool a_huge(struct trial *t)
+{
+	bool ok = create_as(t, SPSC, PRODUCER, 2 * HUGE);
+
+	t->create.flags = SHMRING_CREATE_HUGE;
+	return ok;
+}
+
+static bool a_nameless(struct trial *t)
+{
+	bool ok = create_as(t, SPSC, CONSUMER, 4096);
+
+	set_name(t->create.name, NULL);
+	t->create.flags = SHMRING_CREATE_SPIN | SHMRING_CREATE_SMALL;
+	return ok;
+}
+
+/* ---- endpoints, before the call ---- */
+
+static bool a_ring(struct trial *t)
+{
+	return an_spsc(t) && !dev_ioctl(t->fd, SHMRING_IOC_CREATE, &t->create);
+}
+
+static bool ring_and_file(struct trial *t)
+{
+	if (!a_ring(t))
+		return false;
+	t->peer = t->fd;
+	return unbound(t);
+}
+
+static bool attach_by_name(struct trial *t)
+{
+	t->attach = attach_args(CONSUMER, NAME);
+	return ring_and_file(t);
+}
+
+static bool attach_by_fd(struct trial *t)
+{
+	bool ok = ring_and_file(t);
+
+	t->attach = attach_fd_args(CONSUMER, t->peer);
+	return ok;
+}
+
+/* The CURSOR page has to be replaced by one on the other node, or need not be. */
+static bool attach_elsewhere(struct trial *t, __u32 placement)
+{
+	bool ok = attach_by_name(t);
+
+	t->attach.cursor_placement = placement;
+	t->attach.cursor_node = access("/sys/devices/system/node/node1", F_OK) ? 0 : 1;
+	return ok;
+}
+
+static bool attach_strictly(struct trial *t)
+{
+	return attach_elsewhere(t, SHMRING_PLACE_STRICT);
+}
+
+static bool attach_preferably(struct trial *t)
+{
+	return attach_elsewhere(t, SHMRING_PLACE_PREFERRED);
+}
+
+static bool attach_to_broadcast(struct trial *t)
+{
+	if (!a_broadcast(t) || dev_ioctl(t->fd, SHMRING_IOC_CREATE, &t->create))
+		return false;
+	t->peer = t->fd;
+	t->attach = attach_fd_args(CONSUMER, t->peer);
+	return unbound(t);
+}
+
+static bool ring_and_eventfd(struct trial *t)
+{
+	t->other = eventfd(0, EFD_CLOEXEC);
+	return t->other >= 0 && a_ring(t);
+}
+
+static bool ring_and_epoll(struct trial *t)
+{
+	t->other = epoll_create1(EPOLL_CLOEXEC);
+	return t->other >= 0 && a_ring(t);
+}
+
+/* A dead consumer's claim, and the consumer that is going to take it. */
+static bool an_orphan(struct trial *t)
+{
+	struct member dead;
+
+	t->peer = group_create(QUEUE, SHMRING_FULL_WAIT, 1, 2);
+	if (t->peer < 0 || !member_attach(&t->sender, PRODUCER, t->peer) ||
+	    member_send(&t->sender, 8, 'x') || !member_attach(&dead, CONSUMER, t->peer) ||
+	    member_get(&dead) != 'x')
+		return false;
+	member_close(&dead);
+	t->fd = ring_attach_fd(CONSUMER, t->peer);
+	return t->fd >= 0;
+}
+
+static bool an_adopted_orphan(struct trial *t)
+{
+	return an_orphan(t) && !ring_adopt(t->fd, &t->adopt, SHMRING_ADOPT_TAKE);
+}
+
+static bool a_mapping(struct trial *t)
+{
+	if (!a_ring(t))
+		return false;
+	t->size = (size_t)t->create.data_size;
+	t->map = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd,
+		      3 * (off_t)page_size());
+	return t->map != MAP_FAILED;
+}
+
+/* ---- calls: 0 or -errno ---- */
+
+static int call_open(struct trial *t)
+{
+	if (t->fd < 0)
+		t->fd = dev_open();
+	return t->fd < 0 ? t->fd : 0;
+}
+
+static int call_create(struct trial *t)
+{
+	return dev_ioctl(t->fd, SHMRING_IOC_CREATE, &t->create);
+}
+
+static int call_attach(struct trial *t)
+{
+	return dev_ioctl(t->fd, SHMRING_IOC_ATTACH, &t->attach);
+}
+
+static int call_info(struct trial *t)
+{
+	struct shmring_ioc_info info;
+
+	return ring_info(t->fd, &info);
+}
+
+static int call_list(struct trial *t)
+{
+	struct shmring_ioc_info info;
+
+	return ring_list(t->fd, 0, &info);
+}
+
+static int call_fdinfo(struct trial *t)
+{
+	char path[64], text[1024];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", t->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = read(fd, text, sizeof(text)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int call_eventfd(struct trial *t)
+{
+	return ring_eventfd(t->fd, SHMRING_EV_OUT | SHMRING_EV_PEER, t->other);
+}
+
+static int call_kick(struct trial *t)
+{
+	return ring_kick(t->fd);
+}
+
+static int call_wait_ready(struct trial *t)
+{
+	int ret = ring_wait(t->fd, SHMRING_EV_OUT, SHMRING_DEADLINE_NEVER);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int call_wait_late(struct trial *t)
+{
+	int ret = ring_wait(t->fd, SHMRING_EV_PEER, now_ns() + 1000);
+
+	return ret == -ETIMEDOUT ? 0 : ret < 0 ? ret : -ENOTRECOVERABLE;
+}
+
+static int call_adopt_take(struct trial *t)
+{
+	return ring_adopt(t->fd, &t->adopt, SHMRING_ADOPT_TAKE);
+}
+
+static int call_adopt_done(struct trial *t)
+{
+	return ring_adopt(t->fd, &t->adopt, SHMRING_ADOPT_DONE);
+}
+
+static int call_poll(struct trial *t)
+{
+	int ret = poll_now(t->fd, POLLIN | POLLOUT);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int call_epoll(struct trial *t)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+
+	return epoll_ctl(t->other, EPOLL_CTL_ADD, t->fd, &ev) ? -errno : 0;
+}
+
+static int call_mmap_control(struct trial *t)
+{
+	return try_mmap(t->fd, 3 * page_size(), PROT_READ, MAP_SHARED, 0);
+}
+
+static int call_mmap_data(struct trial *t)
+{
+	return try_mmap(t->fd, (size_t)t->create.data_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			3 * (off_t)page_size());
+}
+
+static int call_populate(struct trial *t)
+{
+	return madvise(t->map, t->size, MADV_POPULATE_WRITE) ? -errno : 0;
+}
+
+/* It cannot fail, so it must not depend on anything that can. */
+static int call_close(struct trial *t)
+{
+	int fd = t->fd;
+
+	t->fd = -1;
+	return close(fd) ? -errno : 0;
+}
+
+/* ---- the sweep ---- */
+
+struct sweep {
+	const char *name;
+	bool (*prepare)(struct trial *t);
+	int (*call)(struct trial *t);
+	int may[3];			/* errnos, up to the first 0 */
+};
+
+static bool nothing(struct trial *t)
+{
+	return true;
+}
+
+static bool may_be(const struct sweep *s, int err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->may) && s->may[i]; i++)
+		if (err == -s->may[i])
+			return true;
+	return false;
+}
+
+static rlim_t pages_of(int fd)
+{
+	struct shmring_ioc_info info;
+
+	if (fd < 0 || ring_info(fd, &info))
+		return 0;
+	return (info.control_size + info.data_size * (info.producers ? info.producers : 1)) /
+	       page_size();
+}
+
+static bool may_lock(rlim_t pages)
+{
+	struct rlimit limit = { pages * page_size(), RLIM_INFINITY };
+
+	return !setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+static void trial_end(struct trial *t)
+{
+	if (t->map)
+		munmap(t->map, t->size);
+	if (t->sender.meta)
+		member_close(&t->sender);
+	if (t->fd >= 0)
+		close(t->fd);
+	if (t->peer >= 0)
+		close(t->peer);
+	if (t->other >= 0)
+		close(t->other);
+}
+
+static bool no_ring(void)
+{
+	struct shmring_ioc_info info;
+	int fd = dev_open(), err = ring_list(fd, 0, &info);
+
+	close(fd);
+	return err == -ENOENT;
+}
+
+/* Once with the @nth failure, 0 for none. Return: whether there was one to have. */
+static bool try_once(struct __test_metadata *_metadata, const struct sweep *s, int fault,
+		     unsigned int nth)
+{
+	struct trial t = { .fd = -1, .peer = -1, .other = -1 };
+	bool hit = false;
+	int err;
+
+	ASSERT_TRUE(s->prepare(&t)) { TH_LOG("%s: nth %u: errno %d", s->name, nth, errno); }
+	if (nth)
+		fault_arm(fault, nth);
+	err = s->call(&t);
+	if (nth)
+		hit = fault_disarm(fault);
+	if (err) {
+		EXPECT_TRUE(hit && may_be(s, err)) { TH_LOG("%s: nth %u: %d", s->name, nth, err); }
+		EXPECT_EQ(0, s->call(&t)) { TH_LOG("%s again: nth %u", s->name, nth); }
+	}
+	if (!nth)
+		ASSERT_TRUE(may_lock(pages_of(t.peer >= 0 ? t.peer : t.fd)));
+	trial_end(&t);
+	ASSERT_TRUE(no_ring()) { TH_LOG("%s: nth %u", s->name, nth); }
+	return hit;
+}
+
+static void sweep(struct __test_metadata *_metadata, const struct sweep *s, size_t n)
+{
+	int fault = fault_open();
+
+	ASSERT_LE(0, fault);
+	for (; n--; s++) {
+		unsigned int nth = 0;
+
+		ASSERT_TRUE(may_lock(RLIM_INFINITY / page_size()));
+		try_once(_metadata, s, fault, 0);
+		while (try_once(_metadata, s, fault, ++nth))
+			;
+		TH_LOG("%s: %u failures", s->name, nth - 1);
+	}
+	close(fault);
+}
+
+/* A user of the device who may do nothing special but arm failures. */
+static void become_user(struct __test_metadata *_metadata)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { .effective = 1u << CAP_SYS_RESOURCE,
+						    .permitted = 1u << CAP_SYS_RESOURCE } };
+	struct stat st;
+
+	ASSERT_EQ(0, stat(DEVICE, &st));
+	ASSERT_EQ(0, setgroups(1, &st.st_gid));
+	ASSERT_EQ(0, prctl(PR_SET_KEEPCAPS, 1));
+	ASSERT_EQ(0, setresuid(USER, USER, USER));
+	ASSERT_EQ(0, syscall(SYS_capset, &head, data));
+	/* A process that has changed its user may not look at itself in /proc. */
+	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+}
+
+FIXTURE(fail) {};
+
+FIXTURE_SETUP(fail)
+{
+	int fault = fault_open();
+
+	if (fault < 0)
+		SKIP(return, "no /proc/thread-self/fail-nth: the kernel cannot inject faults");
+	close(fault);
+	ASSERT_EQ(0, geteuid());
+	ASSERT_TRUE(fault_all());
+	/* Rings of others would be in the list. */
+	ASSERT_EQ(0, unshare(CLONE_NEWIPC));
+	become_user(_metadata);
+}
+
+FIXTURE_TEARDOWN(fail) {}
+
+/* The harness of 6.1 runs the body after a SKIP in the setup. */
+#define SWEEP(...) do {								\
+	static const struct sweep sweeps_[] = { __VA_ARGS__ };			\
+	if (geteuid())								\
+		sweep(_metadata, sweeps_, ARRAY_SIZE(sweeps_));			\
+} while (0)
+
+TEST_F_TIMEOUT(fail, open_and_close, 600)
+{
+	SWEEP({ "open", nothing, call_open, { ENOMEM, EFAULT } },
+	      { "close unbound", unbound, call_close },
+	      { "close producer", a_ring, call_close },
+	      { "close consumer with an orphan", an_adopted_orphan, call_close });
+}
+
+TEST_F_TIMEOUT(fail, create, 600)
+{
+	SWEEP({ "create spsc", an_spsc, call_create, { ENOMEM, EFAULT } },
+	      { "create mpsc", an_mpsc, call_create, { ENOMEM, EFAULT } },
+	      { "create queue", a_queue, call_create, { ENOMEM, EFAULT } },
+	      { "create broadcast", a_broadcast, call_create, { ENOMEM, EFAULT } },
+	      { "create raw", a_raw, call_create, { ENOMEM, EFAULT } },
+	      { "create without a name", a_nameless, call_create, { ENOMEM, EFAULT } },
+	      { "create large", a_large, call_create, { ENOMEM, EFAULT } },
+	      { "create huge", a_huge, call_create, { ENOMEM, EFAULT } });
+}
+
+TEST_F_TIMEOUT(fail, attach, 600)
+{
+	SWEEP({ "attach by name", attach_by_name, call_attach, { ENOMEM, EFAULT } },
+	      { "attach by fd", attach_by_fd, call_attach, { ENOMEM, EFAULT } },
+	      { "attach strict", attach_strictly, call_attach, { ENOMEM, EFAULT } },
+	      { "attach preferred", attach_preferably, call_attach, { ENOMEM, EFAULT } },
+	      { "attach to broadcast", attach_to_broadcast, call_attach, { ENOMEM, EFAULT } });
+}
+
+TEST_F_TIMEOUT(fail, endpoint, 600)
+{
+	SWEEP({ "info", a_ring, call_info, { EFAULT } },
+	      { "list", a_ring, call_list, { EFAULT } },
+	      { "fdinfo", a_ring, call_fdinfo, { ENOMEM, EFAULT } },
+	      { "eventfd", ring_and_eventfd, call_eventfd, { EFAULT } },
+	      { "kick", a_ring, call_kick },
+	      { "wait", a_ring, call_wait_ready, { EFAULT } },
+	      { "wait in vain", a_ring, call_wait_late, { EFAULT } },
+	      { "adopt take", an_orphan, call_adopt_take, { EFAULT } },
+	      { "adopt done", an_adopted_orphan, call_adopt_done, { EFAULT } },
+	      { "poll", a_ring, call_poll, { ENOMEM, EFAULT } },
+	      { "epoll", ring_and_epoll, call_epoll, { ENOMEM, EFAULT } });
+}
+
+TEST_F_TIMEOUT(fail, map, 600)
+{
+	SWEEP({ "mmap control", a_ring, call_mmap_control, { ENOMEM } },
+	      { "mmap data", a_ring, call_mmap_data, { ENOMEM } },
+	      { "populate data", a_mapping, call_populate, { ENOMEM, EFAULT } });
+}
+
+TEST_HARNESS_MAIN
