@@ -8,6 +8,7 @@ override BUILD := $(abspath $(BUILD))
 PREFIX ?= /usr/local
 SYSCONFDIR ?= $(if $(filter /usr/local%,$(PREFIX)),/etc,$(PREFIX)/lib)
 KERNEL ?= 6.1
+NEWER ?= 6.12
 export BUILD PREFIX DESTDIR
 
 # Without V=1 only what happens is told, not how.
@@ -40,12 +41,18 @@ help:
 	@echo '                    installed for it, and what the kernel has'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
-	@echo '  check           - lint, check-fast and check-vm'
+	@echo '  check           - lint, check-fast, check-vm, and the module on a newer kernel'
+	@echo '                    (NEWER=6.12)'
 	@echo '  check-fast      - library and tools on the module-free backend, no guest'
 	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
-	@echo '  lint            - checkpatch, sparse, W=1, clang, shellcheck, codespell'
+	@echo '  check-all       - the module on every kernel: 6.1, 6.12, the newest that Debian'
+	@echo '                    has, aarch64; and compiled by clang'
+	@echo '  lint            - checkpatch, sparse, W=1, clang, coccinelle, shellcheck, ABI...'
+	@echo '  lint-more       - clang-tidy and cppcheck, which take minutes'
 	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
-	@echo '                    lockdep and kmemleak, and with KCSAN: about an hour'
+	@echo '                    lockdep, kmemleak and failing allocations, and with KCSAN;'
+	@echo '                    fuzzer and stress-ng for minutes: hours, all in all'
+	@echo '  coverage        - which lines of the module the tests reach'
 	@echo '  check-aarch64   - the ring core as aarch64 programs, under qemu'
 	@echo '  fuzz            - the ring core under libFuzzer; FUZZ_SECONDS= each'
 	@echo '  vm-shell        - a shell in the guest'
@@ -115,15 +122,30 @@ check-vm: $(check_needs_vm)
 	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh vm
 
 check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
-	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm vm-$(NEWER)
 
-# Slow kernels, so each program may take its time.
-check-debug: $(check_needs_vm) deps-debug-kernel
+check-all: $(check_needs_vm) deps-cross deps-arm64 deps-clang
+	+$(Q)$(top)/selftests/check.sh vm-6.1 vm-6.12 vm-sid vm-arm64 clang
+
+lint-more: deps-lint-more lib
+	+$(Q)$(top)/selftests/check.sh lint-more
+
+# Slow kernels, so each program may take its time. KCSAN would panic at the first race
+# anywhere in the kernel; the harness judges those that are ours.
+slow := --timeout 7200 --program-timeout 2400 --env 'SHMRING_FUZZ_CALLS=$(or $(FUZZ_CALLS),100000)'
+debug := $(top)/selftests/vm/run-vm --kernel 6.1-debug $(slow) \
+	--append 'kmemleak=on page_poison=1 page_table_check=on'
+kcsan := $(top)/selftests/vm/run-vm --kernel 6.1-kcsan $(slow) --append panic_on_warn=0
+check-debug: $(check_needs_vm) deps-debug-kernel deps-stress
 	$(Q)$(top)/selftests/vm/debug-kernel debug
 	$(Q)$(top)/selftests/vm/debug-kernel kcsan
-	$(Q)$(top)/selftests/vm/run-vm --kernel 6.1-debug --append kmemleak=on \
-		--timeout 3600 --program-timeout 1200
-	$(Q)$(top)/selftests/vm/run-vm --kernel 6.1-kcsan --timeout 3600 --program-timeout 1200
+	$(Q)$(debug)
+	$(Q)$(kcsan)
+	$(Q)$(debug) --add /usr/bin/stress-ng:usr/bin/stress-ng -- \
+		stress-ng --dev 2 --dev-file /dev/shmring --timeout 120 --metrics-brief --temp-path /tmp
+
+coverage: $(check_needs_vm) deps-debug-kernel
+	$(Q)$(top)/selftests/vm/coverage
 
 check-aarch64: deps-build deps-cross
 	$(call sub,lib) check-aarch64
@@ -157,4 +179,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench bench-peers \
-	lint check check-fast check-vm check-debug check-aarch64 fuzz vm-shell install clean distclean
+	lint lint-more check check-fast check-vm check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean

@@ -4,7 +4,10 @@
 # Runs groups of tests one after the other, all of them even if one fails, and says
 # how it went: "N passed, N failed, N skipped" is the last line.
 #
-#   check.sh lint|fast|vm...     KERNEL=6.1
+#   check.sh lint|lint-more|fast|vm|vm-6.12|vm-sid|vm-arm64|clang...     KERNEL=6.1
+#
+# vm: all that runs in a guest; vm-KERNEL: the module's tests on another kernel, which is
+# skipped, loudly, where it cannot be had; clang: the module compiled by it.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
@@ -64,6 +67,21 @@ group() {
 		;;
 	vm)
 		"$here/vm/run-vm" --kernel "$KERNEL" --counts "$counts" | sed '$d'
+		;;
+	vm-*)
+		if "$here/fetch.sh" kernel "${1#vm-}"; then
+			"$here/vm/run-vm" --kernel "${1#vm-}" -t 'shmring/*' \
+				--counts "$counts" | sed '$d'
+		else
+			echo "SKIP $1: NOTHING WAS TESTED on this kernel: it cannot be had here"
+			echo "0 0 1" >>"$counts"
+		fi
+		;;
+	lint-more)
+		{ suite lint-more "$here/lint.sh" more; echo "@done"; } | judge
+		;;
+	clang)
+		{ suite module/clang "$here/vm/clang-module"; echo "@done"; } | judge
 		;;
 	*)
 		echo "check: unknown group $1" >&2

@@ -37,6 +37,20 @@ debug-kernel cmd:bc                   bc
 debug-kernel header:gelf.h            libelf-dev
 debug-kernel header:openssl/sha.h     libssl-dev
 debug-kernel file:/usr/src/linux-source-6.1.tar.xz linux-source-6.1
+newest    cmd:mmdebstrap              mmdebstrap
+arm64     cmd:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu
+arm64     file:/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
+arm64     cmd:qemu-system-aarch64     qemu-system-arm
+clang     cmd:clang-14                clang-14
+clang     cmd:ld.lld-14               lld-14
+clang     cmd:llvm-nm-14              llvm-14
+clang     cmd:flex                    flex
+clang     cmd:bison                   bison
+clang     cmd:bc                      bc
+clang     header:gelf.h               libelf-dev
+clang     header:openssl/sha.h        libssl-dev
+clang     file:/usr/src/linux-source-6.1.tar.xz linux-source-6.1
+stress    cmd:stress-ng               stress-ng
 peers     cmd:g++                     g++
 peers     header:ck_ring.h            libck-dev
 peers     file:/usr/include/dpdk/rte_ring.h libdpdk-dev
@@ -53,6 +67,12 @@ lint      cmd:sparse                  sparse
 lint      cmd:shellcheck              shellcheck
 lint      cmd:codespell               codespell
 lint      cmd:clang                   clang
+lint      cmd:spatch                  coccinelle
+lint      cmd:mandoc                  mandoc
+lint      cmd:pahole                  dwarves
+lint      cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
+lint-more cmd:clang-tidy              clang-tidy
+lint-more cmd:cppcheck                cppcheck
 '
 
 say() { echo "deps: $*" >&2; }

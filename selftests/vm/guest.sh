@@ -9,7 +9,7 @@
 # In this order: look at the memory, load the module, run what was asked for,
 # unload, look again.
 set -u
-. /guest/config		# MODE MODULE PATTERN PROGRAM_TIMEOUT
+. /guest/config		# MODE MODULE PATTERN PROGRAM_TIMEOUT TEST_ENV
 
 busybox --install -s /bin
 hostname guest
@@ -121,6 +121,17 @@ after() {
 	end module
 }
 
+# Of a module built with SHMRING_GCOV=y: the counts of all its loads.
+coverage() {
+	find /sys/kernel/debug/gcov -name '*.gcda' 2>/dev/null | while read -r f; do
+		echo "@gcda $f"
+		# A size is told only once it has been read.
+		cat "$f" >/tmp/.gcda
+		base64 </tmp/.gcda
+		echo "@end-gcda"
+	done
+}
+
 # ---- what to run -----------------------------------------------------------------
 
 program() {
@@ -152,6 +163,8 @@ case $MODE in
 tests)
 	before
 	export SHMRING_KO=/shmring.ko SHMRING_MODULES=/modules
+	# shellcheck disable=SC2163,SC2086
+	[ -z "$TEST_ENV" ] || export $TEST_ENV
 	programs shmring
 	SHMRING_TEST_BACKEND=device
 	SHMRING=/usr/bin/shmring
@@ -177,5 +190,6 @@ shell)
 	;;
 esac
 after
+coverage
 echo "@done"
 exit "$failed"
