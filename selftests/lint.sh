@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Everything that finds faults without running the code, as TAP.
+# Everything that finds faults without running the code, as TAP; with "more" what takes
+# minutes.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
@@ -95,6 +96,57 @@ licences() {
 	return $bad
 }
 
+# The kernel's semantic patches, one at a time: its own coccicheck wants a kernel tree. The one
+# that needs an OCaml compiler is left out.
+coccinelle() {
+	local out=$BUILD/lint/coccinelle
+
+	mkdir -p "$out"
+	# shellcheck disable=SC2016
+	find "$BUILD/ksft/scripts/coccinelle" -name '*.cocci' -exec grep -LZ 'script:ocaml' {} + |
+		xargs -0 -n 1 -P 2 sh -c '
+			spatch --very-quiet -D report --no-show-diff \
+				$(sed -n "s|^// Options: *||p" "$1") --cocci-file "$1" \
+				--dir kmod >"$0/$(basename "$1").log" 2>&1 </dev/null ||
+			echo "exit status $?" >>"$0/$(basename "$1").log"' "$out"
+	grep -H . "$out"/*.log | sed "s|^$out/||" | grep -vE "$cocci_quiet"
+	[ "${PIPESTATUS[2]}" = 1 ]
+}
+# No finding: what spatch says of rules that a script does not have.
+cocci_quiet='cocci.log:(warning: .*|.*should it be a metavariable.*)$'
+
+manual_pages() { make -s -C Documentation check; }
+
+abi() { "$here/abi.sh" check "$BUILD/lint/gcc/lib/libshmring.so"; }
+
+# User code: what can be wrong, not what can be prettier.
+tidy() {
+	c_files lib tools | grep '\.c$' | grep -v 'tools/peers' | xargs -n 4 -P 2 \
+		clang-tidy --quiet --warnings-as-errors='*' \
+		--checks="-*,clang-analyzer-core.*,clang-analyzer-unix.*,clang-analyzer-deadcode.*,$tidy_checks" \
+		-- -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -Ilib/include -Itools \
+		-Ikmod/include -Ikmod/include/uapi 2>&1 | grep -E 'warning:|error:'
+	[ "${PIPESTATUS[4]}" = 1 ]
+}
+tidy_checks='bugprone-infinite-loop,bugprone-macro-repeated-side-effects'
+tidy_checks+=',bugprone-misplaced-widening-cast,bugprone-sizeof-expression'
+tidy_checks+=',bugprone-suspicious-memset-usage,bugprone-suspicious-string-compare'
+tidy_checks+=',bugprone-undefined-memory-manipulation,bugprone-unused-return-value'
+
+cppchecked() {
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=unknownMacro --suppress=nullPointerArithmetic --std=c11 \
+		-D__x86_64__ -D_GNU_SOURCE -Ilib -Ilib/include -Itools -Ikmod/include \
+		-Ikmod/include/uapi lib/*.c tools/*.c
+}
+
+if [ "${1:-}" = more ]; then
+	t "lib and tools: clang-tidy" tidy
+	t "lib and tools: cppcheck" cppchecked
+	echo "1..$n"
+	exit $failed
+fi
+
 t "checkpatch: kmod" checkpatch 1 kmod ':!kmod/trace.h'
 t "checkpatch: tracepoints" checkpatch trace kmod/trace.h
 t "checkpatch: lib, tools, selftests" checkpatch 0 lib tools selftests
@@ -105,10 +157,14 @@ if command -v clang >/dev/null; then
 else
 	skip "lib and tools: clang -Werror" "no clang here"
 fi
+t "kmod: coccinelle" coccinelle
+t "ABI: as recorded, as in the map, as in 32-bit programs" abi
+t "syzkaller's description and the UAPI header agree" "$here/syzkaller/check"
+t "manual pages" manual_pages
 # shellcheck disable=SC2046
 t "shellcheck" shellcheck -x -P SCRIPTDIR -S warning $(scripts)
 # shellcheck disable=SC2046
-t "codespell" codespell -q 3 -L iput,nd,fo $(files | grep -v '^LICENSES/')
+t "codespell" codespell -q 3 -L iput,nd,fo,inout $(files | grep -v '^LICENSES/')
 t "licence in every file" licences
 echo "1..$n"
 exit $failed
