@@ -190,16 +190,18 @@ void shmring_arm_end(struct shmring_handle *h)
 }
 
 /*
- * Look at the ring until something is there or the time is over. Whoever spins for ever
- * soon gives way: with more processes than CPUs what is waited for may need this one.
+ * Look at the ring until something is there or the time is over. With @give_way others soon
+ * get this CPU: where there are more processes than CPUs what is waited for may need it.
+ * Two of an SPSC ring that spin have one each, and whoever else waits for them would keep
+ * it for milliseconds.
  */
 static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *goal,
-			 uint64_t until, bool forever)
+			 uint64_t until, bool give_way)
 {
 	unsigned int k, slice = 0;
 
 	do {
-		if (forever && ++slice > SHMRING_SPIN_STAY)
+		if (give_way && ++slice > SHMRING_SPIN_STAY)
 			sched_yield();
 		for (k = 0; k < SHMRING_SPIN_LOOKS; k++) {
 			if (shmring_ready(h, goal))
@@ -248,7 +250,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 	until = now + budget < now ? UINT64_MAX : now + budget;
 	if (until > deadline)
 		until = deadline;
-	if (shmring_spin(h, goal, until, forever)) {
+	if (shmring_spin(h, goal, until, forever && h->group)) {
 		shmring_pace_won(&h->pace);
 		return true;
 	}
