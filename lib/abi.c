@@ -190,6 +190,6 @@ SIZE(shmring, 272);
 AT(shmring, max_record, 88);
 AT(shmring, reserved, 96);
 AT(shmring, shared, 104);
-AT(shmring, rx, 152);
+AT(shmring, rx, 144);
 AT(shmring, group, 216);
 #endif

@@ -173,7 +173,8 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 
 	if (!h->in)
 		return shmring_no_role(h);
-	/* Of an SPSC ring the caller has looked already. */
+	/* Of an SPSC ring the caller has looked already: it is empty. */
+	r->rx.near = r->rx.done + SHMRING_AHEAD_READ;
 	if (h->group) {
 		len = h->untold;
 		h->untold = 0;

@@ -141,7 +141,7 @@ struct shmring {
 	uint64_t reserved;	/* bytes reserved and not committed, plus one; 0: none */
 	uint32_t shared;	/* of a producer: others may produce or consume as well */
 	uint32_t tickets;	/* publications take tickets */
-	uint64_t resv[5];
+	uint64_t resv[4];
 	struct shmring_spsc_rx rx;
 	struct shmring_group group;	/* of a producer, if @shared */
 };

@@ -118,7 +118,7 @@ static void batches(void)
 	shmring_close(p);
 }
 
-/* Runs of records of one length, behind one that is held back already, of which the last differs. */
+/* Runs of one length, behind a record that is held back already, and one that differs. */
 static void batches_of_equal_records(void)
 {
 	static const size_t lens[] = { 8, 16, 32, 64, 0, 3, 24, 100, 500, 600 };

@@ -71,6 +71,7 @@ static inline __u64 shmring_record_max(__u64 data_size)
  * under way. Only speed depends on these, and on what the size of a line is taken to be.
  */
 #define SHMRING_AHEAD_WRITE	512
+#define SHMRING_AHEAD_WRITE_BIG	2048	/* for records of two lines and more */
 #define SHMRING_AHEAD_READ	1024
 #define SHMRING_AHEAD_MOST	8192	/* longer copies are ahead by themselves */
 #define SHMRING_AHEAD_LINE	64
@@ -139,6 +140,7 @@ struct shmring_spsc_tx {
  * @fence: the producer may sleep
  * @mine: this side's CURSOR page
  * @peer: the producer's CURSOR page
+ * @near: position before which the producer is likely to be writing; 0: nowhere
  */
 struct shmring_spsc_rx {
 	const unsigned char *data;
@@ -150,6 +152,7 @@ struct shmring_spsc_rx {
 	__u32 fence;
 	struct shmring_cursor *mine;
 	const struct shmring_cursor *peer;
+	__u64 near;
 };
 
 static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 pos)
@@ -236,16 +239,22 @@ static inline void *shmring_spsc_reserve(struct shmring_spsc_tx *tx, __u64 len)
  */
 static inline void shmring_spsc_ahead_write(const struct shmring_spsc_tx *tx, __u64 from, __u64 to)
 {
+	const __u64 ahead = to - from < 2 * SHMRING_AHEAD_LINE ?
+			    SHMRING_AHEAD_WRITE : SHMRING_AHEAD_WRITE_BIG;
+
 	if (shmring_unlikely(to - from > SHMRING_AHEAD_MOST))
 		return;
 	for (from |= SHMRING_AHEAD_LINE - 1; from < to; from += SHMRING_AHEAD_LINE)
-		shmring_prefetch_write(tx->data + ((from + SHMRING_AHEAD_WRITE) & tx->mask));
+		shmring_prefetch_write(tx->data + ((from + ahead) & tx->mask));
 }
 
-/* The consumer went from @from to @to, likewise. */
+/*
+ * The consumer went from @from to @to, likewise: but where it has just found the ring empty
+ * it would take lines from a producer that is about to write them.
+ */
 static inline void shmring_spsc_ahead_read(const struct shmring_spsc_rx *rx, __u64 from, __u64 to)
 {
-	if (shmring_unlikely(to - from > SHMRING_AHEAD_MOST))
+	if (shmring_unlikely(from < rx->near || to - from > SHMRING_AHEAD_MOST))
 		return;
 	for (from |= SHMRING_AHEAD_LINE - 1; from < to; from += SHMRING_AHEAD_LINE)
 		shmring_prefetch(rx->data + ((from + SHMRING_AHEAD_READ) & rx->mask));
