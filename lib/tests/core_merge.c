@@ -117,6 +117,52 @@ static void merge_peek_twice(void)
 	ring_free(&r);
 }
 
+/* A batch takes one number, however many records it has: what follows it keeps its turn. */
+static void merge_batches_in_turn(void)
+{
+	__u32 id = 0, seen = 0, round, k;
+
+	begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+	for (round = 0; round < 20; round++) {
+		for (k = 0; k < 6; k++)
+			CHECK_EQ(ring_put(&tx[0], id++, 8), 0);
+		CHECK_EQ(ring_publish(&tx[0]), 0);
+		CHECK_EQ(ring_send(&tx[0], id++, 8), 0);
+		CHECK_EQ(ring_send(&tx[1], id++, 8), 0);
+		CHECK_EQ(ring_put(&tx[0], id++, 8), 0);
+		CHECK_EQ(ring_put(&tx[0], id++, 8), 0);
+		CHECK_EQ(ring_publish(&tx[0]), 0);
+		CHECK_EQ(ring_send(&tx[1], id++, 8), 0);
+		while (round % 3 && seen < id)	/* a consumer that is behind, and one that is not */
+			NEXT(0, seen++);
+		CHECK_EQ(ring_release(&rx[0]), 0);
+	}
+	ring_free(&r);
+}
+
+/* Going back into the middle of a batch, past others, does not cost it its turn. */
+static void merge_back_into_batch(void)
+{
+	__u32 k;
+
+	begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+	for (k = 0; k < 5; k++)
+		CHECK_EQ(ring_put(&tx[1], k, 8), 0);
+	CHECK_EQ(ring_publish(&tx[1]), 0);
+	CHECK_EQ(ring_send(&tx[1], 5, 8), 0);
+	CHECK_EQ(ring_send(&tx[0], 6, 8), 0);
+	CHECK_EQ(ring_send(&tx[0], 7, 8), 0);
+	NEXT(0, 0);
+	CHECK_EQ(ring_release(&rx[0]), 0);
+	for (k = 1; k < 8; k++)
+		NEXT(0, k);
+	ring_rewind(&rx[0]);
+	for (k = 1; k < 8; k++)
+		NEXT(0, k);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 /* A batch is one publication: in a row, and hidden until its end. */
 static void merge_chain(void)
 {
@@ -265,6 +311,8 @@ int main(void)
 	RUN(ticket_wrap);
 	RUN(merge_rewind);
 	RUN(merge_peek_twice);
+	RUN(merge_batches_in_turn);
+	RUN(merge_back_into_batch);
 	RUN(merge_chain);
 	RUN(forged_tickets);
 	RUN(merge_broken);

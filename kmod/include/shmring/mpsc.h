@@ -163,6 +163,22 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l)
 }
 
 /*
+ * The ticket of the record at the lane's head, made to rise: a batch has one for all of
+ * its records, but no longer than a lane can hold.
+ */
+static inline __u32 shmring_merge_ticket(const struct shmring_merge *m,
+					 const struct shmring_merge_lane *lane, __u32 word,
+					 const __u32 *header)
+{
+	__u32 ticket;
+
+	if (word & SHMRING_REC_CHAIN)
+		return lane->floor - (lane->head - lane->chain <= m->mask);
+	ticket = shmring_load(header + 1);
+	return (__s32)(ticket - lane->floor) < 0 ? lane->floor : ticket;
+}
+
+/*
  * Look for the next record of a lane that is not ready. Return: 0, or -EBADMSG: the
  * lane is not looked into again until shmring_merge_join().
  */
@@ -199,14 +215,9 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		m->broken |= 1u << l;
 		return -EBADMSG;
 	}
-	if (!(word & SHMRING_REC_CHAIN)) {
-		ticket = shmring_load(header + 1);
+	ticket = shmring_merge_ticket(m, lane, word, header);
+	if (!(word & SHMRING_REC_CHAIN))
 		lane->chain = lane->head;
-	} else {
-		ticket = lane->floor - 1;
-	}
-	if ((__s32)(ticket - lane->floor) < 0)
-		ticket = lane->floor;
 	lane->word = word;
 	lane->ticket = ticket;
 	m->ready |= 1u << l;
@@ -398,6 +409,7 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 	for (; m->touched; m->touched &= m->touched - 1) {
 		l = (__u32)__builtin_ctz(m->touched);
 		m->lane[l].head = m->lane[l].done;
+		m->lane[l].chain = m->lane[l].done;	/* it may be inside of a batch */
 		m->lane[l].floor = m->lane[l].base;
 		m->lane[l].ahead = 0;
 		shmring_merge_look(m, l, 0);
