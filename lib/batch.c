@@ -280,23 +280,11 @@ static unsigned int shmring_drain(struct shmring_spsc_rx *rx, struct iovec *msgs
 static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, unsigned int n,
 			       const void *payload, size_t first)
 {
-	unsigned int got = 1;
-	long len;
-
 	if (first)
 		shmring_copy(msgs[0].iov_base, payload, first);
 	msgs[0].iov_len = first;
-	if (h->in == &shmring_pair_in)
-		return got + shmring_drain(&h->core.rx, msgs + 1, n - 1);
-	for (; got < n; got++) {
-		len = shmring_more(h, &payload, msgs[got].iov_len);
-		if (len < 0)
-			break;
-		if (len)
-			memcpy(msgs[got].iov_base, payload, (size_t)len);
-		msgs[got].iov_len = (size_t)len;
-	}
-	return got;
+	return 1 + (h->in->drain ? h->in->drain(h, msgs + 1, n - 1) :
+				   shmring_drain(&h->core.rx, msgs + 1, n - 1));
 }
 
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,

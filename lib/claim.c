@@ -236,6 +236,30 @@ static void shmring_claim_joined(struct shmring_handle *h)
 	shmring_claim_join(&h->many->claims);
 }
 
+/* A batch is one claim. */
+static unsigned int shmring_claim_drain(struct shmring_handle *h, struct iovec *msgs,
+					unsigned int n)
+{
+	struct shmring_claims *c = &h->many->claims;
+	const void *payload = NULL;
+	unsigned int k;
+	long len = 0;
+
+	for (k = 0; k < n; k++) {
+		len = shmring_claim_peek(c, &payload);
+		if (len < 0 || (size_t)len > msgs[k].iov_len)
+			break;
+		if (len)
+			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
+		msgs[k].iov_len = (size_t)len;
+		shmring_claim_next(c, len);
+	}
+	h->core.rx.ahead += k;
+	if (len < 0 && len != -EAGAIN)
+		h->untold = len;
+	return k;
+}
+
 static uint64_t shmring_claim_ahead(const struct shmring_handle *h)
 {
 	const struct shmring_claims *c = &h->many->claims;
@@ -259,5 +283,6 @@ const struct shmring_in shmring_claim_in = {
 	.release = shmring_claim_give_back,
 	.ready = shmring_claim_ready,
 	.join = shmring_claim_joined,
+	.drain = shmring_claim_drain,
 	.ahead = shmring_claim_ahead,
 };

@@ -73,6 +73,8 @@ struct shmring_goal {
  * @release: 0, or -ESTALE; @kick as __shmring_release() has it
  * @ready: is there as much as the goal says
  * @join: producers came or went; NULL where there is one
+ * @drain: copy what is there behind the record that was stepped over, without waiting, up to
+ *	@n records that fit: how many; NULL: shmring_drain()
  * @ahead: bytes that producers say to have published and nobody has taken; NULL likewise
  */
 struct shmring_in {
@@ -84,6 +86,7 @@ struct shmring_in {
 	int (*release)(struct shmring_handle *h, int kick);
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
 	void (*join)(struct shmring_handle *h);
+	unsigned int (*drain)(struct shmring_handle *h, struct iovec *msgs, unsigned int n);
 	uint64_t (*ahead)(const struct shmring_handle *h);
 };
 

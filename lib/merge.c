@@ -162,6 +162,32 @@ static void shmring_merge_joined(struct shmring_handle *h)
 	shmring_merge_join(&h->many->merge);
 }
 
+static unsigned int shmring_merge_drain(struct shmring_handle *h, struct iovec *msgs,
+					unsigned int n)
+{
+	struct shmring_merge *m = &h->many->merge;
+	const void *payload = NULL;
+	unsigned int k;
+	long len = 0;
+
+	for (k = 0; k < n; k++) {
+		len = shmring_merge_more(m, msgs[k].iov_len, &payload);
+		if (len < 0) {
+			len = shmring_merge_first(h, &payload);
+			if (len < 0 || (size_t)len > msgs[k].iov_len)
+				break;
+			shmring_merge_next(m, len);
+		}
+		if (len)
+			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
+		msgs[k].iov_len = (size_t)len;
+	}
+	h->core.rx.ahead += k;
+	if (len < 0 && len != -EAGAIN)
+		h->untold = len;
+	return k;
+}
+
 static uint64_t shmring_merge_ahead(const struct shmring_handle *h)
 {
 	const struct shmring_merge *m = &h->many->merge;
@@ -184,5 +210,6 @@ const struct shmring_in shmring_merge_in = {
 	.release = shmring_merge_give_back,
 	.ready = shmring_merge_ready,
 	.join = shmring_merge_joined,
+	.drain = shmring_merge_drain,
 	.ahead = shmring_merge_ahead,
 };

@@ -26,6 +26,17 @@
 
 #define SHMRING_STATE_ARMED	0xffffffffull	/* the rest counts joins and ends */
 
+/*
+ * Each header says where the next is, so a reader would wait for one line after the
+ * other. Where a producer says that there is more, lines are asked for that far ahead.
+ */
+#define SHMRING_FETCH_AHEAD	512
+
+static inline void shmring_fetch(const void *header, __u64 ahead)
+{
+	__builtin_prefetch((const char *)header + ahead);
+}
+
 /**
  * struct shmring_group - an endpoint's view of the others; private to it
  * @meta: META

@@ -65,6 +65,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @ticket: its ticket, made to rise
  * @floor: the least that the next ticket can be
  * @base: the same of the record at @done
+ * @told: where the producer said to be when that was last asked
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
  * @generation: how many producers the lane had when that was last looked at
@@ -74,6 +75,7 @@ struct shmring_merge_lane {
 	__u64 done;
 	__u64 head;
 	__u64 chain;
+	__u64 told;
 	__u32 word;
 	__u32 ticket;
 	__u32 floor;
@@ -97,6 +99,8 @@ struct shmring_merge_lane {
  * @horizon: the counter before the last look into all lanes
  * @last: lane of the last record peeked at
  * @turn: lane of the last record stepped over
+ * @run: records of @last are next as long as their tickets are before @bound
+ * @bound: the horizon, or the least ticket of the other lanes that are ready
  * @first: lane of the first record since the last release
  * @tickets: there is more than one lane
  * @fence: producers may sleep
@@ -116,6 +120,8 @@ struct shmring_merge {
 	__u32 horizon;
 	__u32 last;
 	__u32 turn;
+	__u32 run;
+	__u32 bound;
 	__u32 first;
 	__u32 tickets;
 	__u32 fence;
@@ -126,6 +132,7 @@ struct shmring_merge {
 
 #define SHMRING_NO_LANE		32u
 #define SHMRING_RESYNC_TRIES	4
+#define SHMRING_TOLD_AGAIN	4096	/* bytes: the producer's line is not to be taken often */
 
 static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
 					      __u64 pos)
@@ -176,6 +183,18 @@ static inline __u32 shmring_merge_ticket(const struct shmring_merge *m,
 		return lane->floor - (lane->head - lane->chain <= m->mask);
 	ticket = shmring_load(header + 1);
 	return (__s32)(ticket - lane->floor) < 0 ? lane->floor : ticket;
+}
+
+/* Ask for lines ahead of @header, which is at the lane's head. */
+static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const void *header)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__s64 ahead = (__s64)(lane->told - lane->head);
+
+	if (ahead > SHMRING_FETCH_AHEAD)
+		shmring_fetch(header, SHMRING_FETCH_AHEAD);
+	else if (ahead < -SHMRING_TOLD_AGAIN)
+		lane->told = shmring_load(&m->g.cursor[l]->pos);
 }
 
 /*
@@ -316,25 +335,31 @@ static inline int shmring_merge_horizon(struct shmring_merge *m)
 	return err;
 }
 
-/* Which lane has the next record; SHMRING_NO_LANE: none has. -EBADMSG: see look. */
-static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
+/*
+ * Lane @l is chosen: until when is it the only one that can be? What is found in the
+ * lanes that are not ready is behind the horizon.
+ */
+static inline void shmring_merge_bound(struct shmring_merge *m, __u32 l)
 {
-	__u32 last = m->last, l;
+	__u32 rest = m->ready & ~(1u << l), other;
+
+	m->run = 1;
+	m->bound = m->horizon;
+	for (; rest; rest &= rest - 1) {
+		other = m->lane[__builtin_ctz(rest)].ticket;
+		if ((__s32)(other - m->bound) < 0)
+			m->bound = other;
+	}
+}
+
+/* The same among all lanes. */
+static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
+{
 	unsigned int tries;
+	__u32 l;
 	int err;
 
-	/* The lane of the last record is the only one that is not known to be as it was. */
-	if (last != SHMRING_NO_LANE && !(m->ready & 1u << last) && !(m->broken & 1u << last)) {
-		err = shmring_merge_look(m, last, 0);
-		if (err)
-			return err;
-	}
-	if (last != SHMRING_NO_LANE && (m->ready & 1u << last) &&
-	    (m->lane[last].word & SHMRING_REC_CHAIN) &&
-	    m->lane[last].head - m->lane[last].chain <= m->mask) {
-		*chosen = last;
-		return 0;
-	}
+	m->run = 0;
 	/* What a look finds has its ticket from before the next horizon: two are enough. */
 	for (tries = 0;; tries++) {
 		l = shmring_merge_least(m);
@@ -347,8 +372,32 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
 		if (err)
 			return err;
 	}
+	if (m->tickets && l != SHMRING_NO_LANE)
+		shmring_merge_bound(m, l);
 	*chosen = l;
 	return 0;
+}
+
+/* Which lane has the next record; SHMRING_NO_LANE: none has. -EBADMSG: see look. */
+static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
+{
+	__u32 last = m->last;
+	int err;
+
+	/* The lane of the last record is the only one that is not known to be as it was. */
+	if (last != SHMRING_NO_LANE && !(m->ready & 1u << last) && !(m->broken & 1u << last)) {
+		err = shmring_merge_look(m, last, 0);
+		if (err)
+			return err;
+	}
+	if (last != SHMRING_NO_LANE && (m->ready & 1u << last) &&
+	    (!m->tickets || (m->run && (__s32)(m->lane[last].ticket - m->bound) < 0) ||
+	     ((m->lane[last].word & SHMRING_REC_CHAIN) &&
+	      m->lane[last].head - m->lane[last].chain <= m->mask))) {
+		*chosen = last;
+		return 0;
+	}
+	return shmring_merge_search(m, chosen);
 }
 
 /**
@@ -397,6 +446,45 @@ static inline void shmring_merge_next(struct shmring_merge *m, long len)
 	m->turn = m->last;
 }
 
+/**
+ * shmring_merge_more() - step over the next record as well, if that is cheap
+ * @m: consumer, after shmring_merge_next()
+ * @cap: the most payload bytes that are wanted
+ * @payload: out: where its payload is
+ *
+ * The records of a batch, and of a lane that is known to be the next one for a while.
+ *
+ * Return: payload bytes; -EAGAIN: it takes shmring_merge_peek() to say what is next.
+ */
+static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const void **payload)
+{
+	struct shmring_merge_lane *lane = &m->lane[m->last];
+	const __u32 *header = shmring_merge_word(m, m->last, lane->head);
+	/* pairs with the store-release in shmring_lane_publish() */
+	__u32 word = shmring_load_acquire(header), ticket;
+	long len = shmring_lane_header(word, m->tickets ? SHMRING_REC_CHAIN : 0,
+				       m->mask - (lane->head - lane->done));
+
+	if (len < 0 || (__u64)len > cap || m->overwrite)
+		return -EAGAIN;
+	if (m->tickets) {
+		ticket = shmring_merge_ticket(m, lane, word, header);
+		if (!(word & SHMRING_REC_CHAIN))
+			lane->chain = lane->head;
+		else if (lane->head - lane->chain > m->mask)
+			return -EAGAIN;
+		if (!(word & SHMRING_REC_CHAIN) &&
+		    !(m->run && (__s32)(ticket - m->bound) < 0))
+			return -EAGAIN;
+		lane->floor = ticket + 1;
+	}
+	shmring_merge_fetch(m, m->last, header);
+	*payload = header + 2;
+	lane->head += shmring_record_size((__u64)len);
+	lane->ahead++;
+	return len;
+}
+
 /* shmring_merge_rewind() - go back to the first record that is not released */
 static inline void shmring_merge_rewind(struct shmring_merge *m)
 {
@@ -404,6 +492,7 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 
 	if (!m->touched)
 		return;
+	m->run = 0;
 	m->ready &= ~m->touched;
 	/* All are looked into: choose() does not expect anything in a lane that is not ready. */
 	for (; m->touched; m->touched &= m->touched - 1) {

@@ -141,8 +141,9 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 }
 
 /*
- * Claim up to @n records of @lane, and up to c->most where there is plenty. Return: 1, 0 (there is none), -EBADMSG: the lane is
- * not looked into again until c->broken is cleared.
+ * Claim up to @n records of @lane, and up to c->most where there is plenty. Return: 1,
+ * 0 (there is none), -EBADMSG: the lane is not looked into again until c->broken is
+ * cleared.
  */
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
 {
@@ -165,8 +166,10 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (len < 0)
 				break;
 			end += shmring_record_size((__u64)len);
-			if (k + 1 == n)
+			if (!k)
 				share = shmring_claim_share(c, lane, pos);
+			if ((__s64)(c->told[lane] - end) > SHMRING_FETCH_AHEAD)
+				shmring_fetch(shmring_claim_word(c, lane, end), SHMRING_FETCH_AHEAD);
 		}
 		if (end == pos) {
 			if (shmring_load_acquire(front) != was)
