@@ -31,6 +31,7 @@ help:
 	@echo '  tools           - the shmring program'
 	@echo '  modules         - shmring.ko for the running kernel; KVER=release or'
 	@echo '                    KDIR=dir for another; the test kernel if there are no headers'
+	@echo '  samples         - modules that use shmring, and their programs (kmod/samples)'
 	@echo '  selftests       - the test programs'
 	@echo ''
 	@echo 'Seeing:'
@@ -82,11 +83,16 @@ ifneq ($(KDIR)$(KVER)$(wildcard /lib/modules/$(shell uname -r)/build),)
 kernel_headers:
 else
 kernel_headers: kernel-$(KERNEL)
-modules modules_install: KVER := $(KERNEL)
+modules modules_install samples: KVER := $(KERNEL)
 endif
 
-modules modules_install: deps-build deps-kernel kernel_headers
+modules modules_install samples: deps-build deps-kernel kernel_headers
 	$(call sub,kmod) $@ $(if $(KVER),KVER=$(KVER)) $(if $(KDIR),KDIR=$(KDIR))
+
+samples: sample_programs
+
+sample_programs: lib
+	$(call sub,kmod/samples) all
 
 kernel-%: deps-build
 	$(Q)$(top)/selftests/fetch.sh kernel $*
@@ -173,10 +179,10 @@ install: lib tools
 
 clean:
 	$(Q)rm -rf $(BUILD)/lib $(BUILD)/tools $(BUILD)/selftests $(BUILD)/kmod $(BUILD)/vm \
-		$(BUILD)/check $(BUILD)/lint
+		$(BUILD)/check $(BUILD)/lint $(BUILD)/samples
 
 distclean:
 	$(Q)rm -rf $(BUILD)
 
-.PHONY: all help lib tools modules modules_install kernel_headers ksft selftests demo bench bench-peers \
+.PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers \
 	lint lint-more check check-fast check-vm check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean
