@@ -40,6 +40,7 @@ help:
 	@echo '  bench           - producer and consumer, measured here and now'
 	@echo '  bench-peers     - against DPDK, Concurrency Kit, Boost and moodycamel, which are'
 	@echo '                    installed for it, and what the kernel has'
+	@echo '  bench-bpf       - kernel events through shmring and BPF'"'"'s ring buffer, in a guest'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
 	@echo '  check           - lint, check-fast, check-vm, and the module on a newer kernel'
@@ -114,6 +115,13 @@ bench: tools
 bench-peers: deps-peers tools
 	$(Q)$(BUILD)/tools/shmring bench peers
 
+bench_bpf: deps-bpf lib
+	$(call sub,selftests/bpf) all
+
+bench-bpf: bench_bpf deps-kernel deps-vm kernel-$(KERNEL)
+	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --add $(BUILD)/selftests/bpf/bench_bpf \
+		-- /tests/bench_bpf
+
 check_needs_lint := ksft kernel-$(KERNEL) deps-lint deps-kernel
 check_needs_fast := lib tools
 check_needs_vm := lib tools selftests deps-kernel kernel-$(KERNEL)
@@ -184,5 +192,5 @@ clean:
 distclean:
 	$(Q)rm -rf $(BUILD)
 
-.PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers \
+.PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
 	lint lint-more check check-fast check-vm check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean

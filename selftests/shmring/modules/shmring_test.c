@@ -38,6 +38,8 @@
  * @lanes: its lanes
  * @consumer: its consumer
  * @seq: the last number of each context
+ * @trace: number of the system call that is traced, or -1
+ * @tgid: whose
  * @record: what record() does: KT_TAKE, ...
  * @echo: record() answers
  * @unblock: waited for by a record() that blocks
@@ -50,6 +52,8 @@ struct kt_user {
 	struct shmring_lanes *lanes;
 	struct shmring_consumer *consumer;
 	atomic64_t seq[KT_CONTEXTS];
+	long trace;
+	pid_t tgid;
 	u32 record;
 	bool echo;
 	wait_queue_head_t unblock;
@@ -213,6 +217,54 @@ static int kt_tracepoint(struct kt_job *job)
 	tracepoint_probe_unregister(tp, kt_sched_switch, job);
 	tracepoint_synchronize_unregister();
 	return READ_ONCE(job->left) ? -EINTR : 0;
+}
+
+/* KT_TRACE: what bench_bpf has a BPF program do. */
+struct kt_syscall {
+	u64 pid_tgid;
+	u64 id;
+};
+
+static void kt_sys_enter(void *data, struct pt_regs *regs, long id)
+{
+	struct kt_user *user = data;
+	struct kt_syscall rec;
+
+	if (id != user->trace || current->tgid != user->tgid)
+		return;
+	rec.pid_tgid = (u64)current->tgid << 32 | current->pid;
+	rec.id = id;
+	shmring_lanes_write(user->lanes, &rec, sizeof(rec));
+}
+
+static void kt_find_sys_enter(struct tracepoint *tp, void *found)
+{
+	if (!strcmp(tp->name, "sys_enter"))
+		*(struct tracepoint **)found = tp;
+}
+
+/* Under user->lock. */
+static int kt_trace(struct kt_user *user, long id)
+{
+	struct tracepoint *tp = NULL;
+	int err = 0;
+
+	for_each_kernel_tracepoint(kt_find_sys_enter, &tp);
+	if (!tp)
+		return -EOPNOTSUPP;
+	if (user->trace >= 0) {
+		tracepoint_probe_unregister(tp, kt_sys_enter, user);
+		tracepoint_synchronize_unregister();
+	}
+	user->trace = -1;
+	if (id < 0 || !user->lanes)
+		return id < 0 ? 0 : -EINVAL;
+	user->tgid = current->tgid;
+	user->trace = id;
+	err = tracepoint_probe_register(tp, kt_sys_enter, user);
+	if (err)
+		user->trace = -1;
+	return err;
 }
 
 /* ---- NMI: to oneself ------------------------------------------------------------------- */
@@ -598,7 +650,10 @@ static long kt_attach(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		return kt_consumer(user, &consumer);
 	case KT_ANSWER:
 		return kt_answer(user, arg);
+	case KT_TRACE:
+		return kt_trace(user, (long)arg);
 	case KT_DETACH_TX:
+		kt_trace(user, -1);
 		kt_detach_tx(user);
 		return 0;
 	case KT_DETACH_RX:
@@ -672,6 +727,7 @@ static int kt_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&user->lock);
 	init_waitqueue_head(&user->unblock);
+	user->trace = -1;
 	file->private_data = user;
 	return nonseekable_open(inode, file);
 }
@@ -682,6 +738,7 @@ static int kt_release(struct inode *inode, struct file *file)
 
 	kt_set_record(user, KT_TAKE);
 	kt_detach_rx(user);
+	kt_trace(user, -1);
 	kt_detach_tx(user);
 	kt_put(user);
 	kfree(user);
