@@ -38,7 +38,7 @@ help:
 	@echo '  demo            - a tour in two parts: the module in a guest with two NUMA'
 	@echo '                    nodes, then the module-free backend here, measured'
 	@echo '  bench           - producer and consumer, measured here and now'
-	@echo '  bench-peers     - against DPDK, Concurrency Kit, Boost and moodycamel, which are'
+	@echo '  bench-peers     - against DPDK, Concurrency Kit, Boost, iceoryx, moodycamel, which are'
 	@echo '                    installed for it, and what the kernel has'
 	@echo '  bench-bpf       - kernel events through shmring and BPF'"'"'s ring buffer, in a guest'
 	@echo ''

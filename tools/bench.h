@@ -43,15 +43,17 @@ int bench_place_pick(struct bench_place *place);
 int bench_place_parse(struct bench_place *place, const char *text);
 int bench_pin(int cpu);
 
-/* bench_clock.c */
+/* bench_stats.c: the clock, and what looking at it costs */
 
 uint64_t bench_now(void);
 /* CPU time of this process, in ns. */
 uint64_t bench_cpu_time(void);
 /* What one bench_now() costs, and the least difference that it can show. */
 void bench_clock_cost(double *cost_ns, double *step_ns);
+/* What the least of all system calls costs, in ns. */
+double bench_call_cost(void);
 
-/* bench_stats.c; each sorts a copy, or what it is given where it says so */
+/* bench_stats.c: statistics; each sorts a copy, or what it is given where it says so */
 
 struct bench_stats {
 	double median;

@@ -220,7 +220,7 @@ json_t *bench_environment(const struct bench_place *place)
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	bench_clock_cost(&cost, &step);
 	getloadavg(&load, 1);
-	env = json_pack("{s:f, s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:s, s:f, s:f, s:s, s:s}",
+	env = json_pack("{s:f, s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:s, s:f, s:f, s:f, s:s, s:s}",
 			"load", load,
 			"date", when,
 			"kernel", u.release,
@@ -232,6 +232,7 @@ json_t *bench_environment(const struct bench_place *place)
 			"clock_source", source,
 			"clock_cost_ns", cost,
 			"clock_step_ns", step,
+			"call_cost_ns", bench_call_cost(),
 			"library", shmring_version(),
 #ifdef __clang__
 			"compiler", "clang " __clang_version__
@@ -282,8 +283,9 @@ void bench_print_environment(const json_t *env, FILE *f)
 			(long long)json_integer_value(json_array_get(cpus, 0)),
 			(long long)json_integer_value(json_array_get(cpus, 1)),
 			text(env, "topology"));
-	fprintf(f, "clock     %s, %.0f ns a reading\n", text(env, "clock_source"),
-		json_number_value(json_object_get(env, "clock_cost_ns")));
+	fprintf(f, "clock     %s, %.0f ns a reading; a system call that does nothing: %.0f ns\n",
+		text(env, "clock_source"), json_number_value(json_object_get(env, "clock_cost_ns")),
+		json_number_value(json_object_get(env, "call_cost_ns")));
 	fprintf(f, "load      %.2f before%s\n", load,
 		load > BUSY ? ": others use the CPUs, so take the figures with care" : "");
 	fprintf(f, "built by  %s; library %s; %s\n", text(env, "compiler"), text(env, "library"),

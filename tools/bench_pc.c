@@ -23,6 +23,8 @@ static const char *obstacle(const struct pc_args *args, const struct pc_contende
 	err = who->available();
 	if (err == -ENOENT)	/* only opening the device can say so */
 		return "there is no /dev/shmring, so the module is not loaded";
+	if (err == -EBUSY)
+		return "its daemon cannot be started: another one runs, or /dev/shm is too small";
 	if (err == -ENOPKG)
 		return "its library was not there when this was built";
 	if (err && !who->ours)

@@ -21,7 +21,7 @@
 
 #define RECORDS		200000	/* of each producer */
 #define RECORDS_QUICK	20000
-#define PATIENCE_NS	20000000000ULL
+#define PATIENCE_NS	20000000000ULL	/* without a record put or taken */
 
 static int produce(struct race *r)
 {
@@ -122,11 +122,22 @@ static void child(struct race *r, const struct bench_place *place, unsigned int 
 	_exit(err ? 1 : 0);
 }
 
+/* Grows while anybody gets on. */
+static uint64_t progress(const struct field *f)
+{
+	uint64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < RACE_EACH; i++)
+		n += shmring_load(&f->put[i]) + shmring_load(&f->got[i]);
+	return n;
+}
+
 /* Waits for all; 1: some had to be stopped. */
 static int reap(pid_t *pid, unsigned int n, struct field *f)
 {
 	const struct timespec look = { .tv_nsec = 100000000 };
-	uint64_t deadline = bench_now() + PATIENCE_NS;
+	uint64_t deadline = bench_now() + PATIENCE_NS, was = 0;
 	unsigned int i, left = n;
 	int status, stopped = 0;
 	sigset_t chld;
@@ -141,6 +152,10 @@ static int reap(pid_t *pid, unsigned int n, struct field *f)
 			left--;
 			if (status && !stopped && !f->err)
 				f->err = -ECHILD;
+		}
+		if (progress(f) != was) {
+			was = progress(f);
+			deadline = bench_now() + PATIENCE_NS;
 		}
 		if (left && !stopped && (tool_stopped || f->err || bench_now() > deadline)) {
 			for (i = 0; i < n; i++)

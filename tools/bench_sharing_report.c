@@ -3,6 +3,7 @@
  * bench false-sharing: the results as the document that every benchmark leaves; for
  * people with bars, the addresses, and why the ratio is what it is.
  */
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "bench_result.h"
@@ -61,6 +62,8 @@ static int add_group(json_t *doc, const struct sharing_report *report,
 		 g->kind->name);
 	snprintf(figure, sizeof(figure), "%s, each of several %s, %s memory",
 		 sharing_ops[g->op].title, sharing_kind[g->crew], g->kind->name);
+	group[0] = (char)toupper(group[0]);
+	figure[0] = (char)toupper(figure[0]);
 	for (layout = 0; layout < SHARING_LAYOUTS && !err; layout++) {
 		const struct bench_result out = {
 			.group = group, .contender = sharing_layouts[layout].name,

@@ -44,8 +44,8 @@ const struct sharing_layout sharing_layouts[SHARING_LAYOUTS] = {
 };
 
 const struct sharing_op sharing_ops[SHARING_OPS] = {
-	{ "locked", "Locked add", add_locked },
-	{ "plain", "Load and store", add_plain },
+	{ "locked", "locked add", add_locked },
+	{ "plain", "load and store", add_plain },
 };
 
 const char *const sharing_kind[SHARING_KINDS] = { "threads", "processes" };

@@ -6,7 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -40,6 +42,17 @@ void bench_clock_cost(double *cost_ns, double *step_ns)
 	}
 	*cost_ns = (double)(last - begin) / READS;
 	*step_ns = (double)least;
+}
+
+double bench_call_cost(void)
+{
+	enum { CALLS = 2000 };
+	uint64_t begin = bench_now();
+	int i;
+
+	for (i = 0; i < CALLS; i++)
+		syscall(SYS_getppid);
+	return (double)(bench_now() - begin) / CALLS;
 }
 
 static int by_value(const void *a, const void *b)

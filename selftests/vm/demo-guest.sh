@@ -116,7 +116,45 @@ holds "the consumer is told that the producer died, after all that it had sent" 
 say "" "The ring is none the worse for it: the next sender takes the place."
 as alice 'shmring show feed | sed -n "/^SLOT/,\$p"'
 
-step "6. Nothing is left"
+step "6. The comparisons"
+say "Each benchmark runs natively as well: see part two. Here they run on /dev/shmring, in brief;" \
+	"the processors are emulated, so what counts is that every record and every sum is checked."
+# bench ARGS: its tables without the machine and the legend, in $out; the whole of it is checked
+bench() {
+	say "" "alice\$ shmring bench $*"
+	su alice -c "shmring bench $*" >/tmp/bench.out 2>&1
+	bench_status=$?
+	[ $bench_status = 0 ] || sed 's/^/    /' /tmp/bench.out
+}
+# show FROM TO: lines of it
+show() { sed -n "/$1/,/$2/p" /tmp/bench.out | cut -c1-"${3:-100}" | sed 's/^/    /'; }
+
+bench pc -r 1 --time 1 --ring 4K --no-trace --sizes 64 \
+	-c sysv-sem,shmring-device,shmring-device-mpsc,shmring-device-queue,shmring-device-broadcast
+sed -n 's/^checked  */    /p' /tmp/bench.out
+holds "bench pc: every record through /dev/shmring was right, in each topology" [ $bench_status = 0 ]
+say "" "Two producers and two consumers at a time: what the textbook's ring does with that."
+bench pc --race --quick
+show '^Lost' '^$' 70
+holds "bench pc --race: the textbook's ring may lose records, /dev/shmring loses none" \
+	[ "$bench_status $(grep -c '^shmring-device' /tmp/bench.out)" = "0 12" ]
+bench sem -r 1 -m ring-device -g none --steps 500000 --no-kill
+show '^The sum' '^$'
+bench sem -r 1 -m ring-device -g atomic,sem,mutex,futex --steps 1000 --relation unrelated
+show '^The sum' '^$'
+show '^The holder' '^$' 120
+holds "bench sem: no addition lost under a guard, and the robust mutex survives its holder" \
+	[ "$bench_status $(grep -cE '^ring-device( +right){4}|goes on +hangs +in .* hangs' /tmp/bench.out)" = "0 2" ]
+bench false-sharing --quick -r 1 -m ring-device -w 2 --kind processes --op locked
+show '^Where the counters' '^$' 130
+holds "bench false-sharing: counters are in one line when packed, in two when apart" \
+	[ "$bench_status $(grep -cE '^ring-device +(packed +1 line|64 B apart +2 lines)' /tmp/bench.out)" = "0 2" ]
+bench numa -r 2 -p ring-device --size 1M
+show '^The same as' '^This'  200
+holds "bench numa: two nodes, and every page is on the node it was placed on" \
+	[ "$bench_status $(grep -c 'nodes_with_memory=2' /tmp/bench.out)" = "0 1" ]
+
+step "7. Nothing is left"
 say "The ring goes with its last user:"
 kill $creator
 wait $creator

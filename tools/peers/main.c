@@ -34,6 +34,9 @@ ABSENT(no_boost, "boost-spsc");
 #ifndef HAVE_MOODYCAMEL
 ABSENT(no_moodycamel, "moodycamel-spsc");
 #endif
+#ifndef HAVE_ICEORYX
+ABSENT(no_iceoryx, "iceoryx");
+#endif
 
 static const struct pc_contender *const all[] = {
 	&peer_limit, &pc_plain, &pc_memfd_spin, &pc_device_spin, &pc_memfd, &pc_device,
@@ -56,6 +59,11 @@ static const struct pc_contender *const all[] = {
 	&peer_rwq, &peer_cq,
 #else
 	&no_moodycamel,
+#endif
+#ifdef HAVE_ICEORYX
+	&peer_iceoryx,
+#else
+	&no_iceoryx,
 #endif
 	&pc_sysv_sem, &pc_posix_mq, &pc_pipe, &pc_unix_seq,
 };

@@ -61,6 +61,7 @@ extern const struct pc_contender peer_boost_spsc;	/* boost.cc */
 extern const struct pc_contender peer_boost_mq;
 extern const struct pc_contender peer_rwq;		/* moodycamel.cc */
 extern const struct pc_contender peer_cq;
+extern const struct pc_contender peer_iceoryx;		/* iceoryx.cc */
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ fi
 
 # One CPU for both: nothing that spins is run, the rest works.
 cpu=$(awk '/^Cpus_allowed_list/ { split($2, a, /[-,]/); print a[1] }' /proc/self/status)
-pc -r 1 --cpus "$cpu,$cpu" --sizes 8 > "$T/out" 2> "$T/err"
+pc -r 1 --no-trace --cpus "$cpu,$cpu" --sizes 8 > "$T/out" 2> "$T/err"
 is $? 0 "one CPU: exit status"
 has "$T/out" "skipped   plain-ring: it spins, which needs two CPUs" "one CPU: what spins is skipped"
 has "$T/out" "$ours " "one CPU: what sleeps is measured"
