@@ -131,7 +131,8 @@ static void put_plots(FILE *f, const json_t *results, const json_t **list)
 		if (!s.n)
 			continue;
 		figure = html_text(list[0], "figure");
-		snprintf(title, sizeof(title), "%s", *figure ? figure : html_text(list[0], "group"));
+		snprintf(title, sizeof(title), "%s",
+			 *figure ? figure : html_text(list[0], "group"));
 		lines = json_is_object(json_object_get(list[0], "percentiles"));
 		if (html_plot_heat(f, &s))
 			continue;

@@ -162,7 +162,8 @@ static void payload_axis(FILE *f, const struct html_series *s, const struct plot
 		if (fabs(plot_place(x, v) - last) < 34)
 			continue;
 		last = plot_place(x, v);
-		plot_label(f, "dim", last, PLOT_BOTTOM + 17, "middle", bytes(text, sizeof(text), v));
+		plot_label(f, "dim", last, PLOT_BOTTOM + 17, "middle",
+			   bytes(text, sizeof(text), v));
 	}
 }
 
