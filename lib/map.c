@@ -140,6 +140,15 @@ static size_t shmring_data_span(const struct shmring_handle *h)
 	return shmring_maps(&h->geo) * h->lanes * (size_t)h->geo.data_size;
 }
 
+void *shmring_data(const struct shmring *r, size_t *bytes)
+{
+	const struct shmring_handle *h = shmring_handle(r);
+
+	if (bytes)
+		*bytes = shmring_data_span(h);
+	return h->data;
+}
+
 /* Populate DATA: with an error code where the kernel can give one (since 5.14). */
 static int shmring_populate(struct shmring_handle *h)
 {

@@ -674,6 +674,21 @@ int shmring_set_eventfd(struct shmring *r, uint32_t events, int efd);
 void *shmring_raw(struct shmring *r, size_t *bytes);
 
 /**
+ * shmring_data() - the memory that payloads lie in
+ * @r: handle
+ * @bytes: out: how much, may be NULL
+ *
+ * For what wants memory to be told beforehand: io_uring_register_buffers(), RDMA. A
+ * producer has its lane there, twice in a row, a consumer or observer all lanes,
+ * read-only, and everybody all of a RAW ring. What the kernel has pinned stays
+ * after shmring_close() until it is let go. io_uring registers only what may be written,
+ * and memory of the device since Linux 6.5 (-EOPNOTSUPP before).
+ *
+ * Return: its address; it stays valid until shmring_close().
+ */
+void *shmring_data(const struct shmring *r, size_t *bytes);
+
+/**
  * shmring_info() - what the ring is
  * @r: handle
  * @info: out: @info->size must be sizeof(struct shmring_ioc_info)

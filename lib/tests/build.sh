@@ -63,6 +63,17 @@ check 'header is C11' $CC -std=c11 $STRICT $INC -c "$dir/user.c" -o "$dir/user.o
 check 'header is C++11' $CXX -std=c++11 $STRICT -Wno-variadic-macros $INC \
 	-c "$dir/user.cc" -o "$dir/usercc.o"
 check 'header is C++20' $CXX -std=c++20 $STRICT $INC -c "$dir/user.cc" -o "$dir/usercc.o"
+if echo '#include <liburing.h>' | $CC -E -x c - > /dev/null 2>&1; then
+	echo '#include <shmring_uring.h>' > "$dir/uring.cc"
+	cp "$dir/uring.cc" "$dir/uring.c"
+	check 'liburing header is C11' $CC -std=c11 $STRICT -D_GNU_SOURCE $INC \
+		-c "$dir/uring.c" -o "$dir/uring.o"
+	check 'liburing header is C++11' $CXX -std=c++11 $STRICT -Wno-variadic-macros $INC \
+		-c "$dir/uring.cc" -o "$dir/uring.o"
+else
+	skip 'liburing header is C11' 'no liburing'
+	skip 'liburing header is C++11' 'no liburing'
+fi
 check 'C++ program works' sh -c "$CXX '$dir/usercc.o' '$LIB/libshmring.a' -pthread \
 	-o '$dir/usercc' && '$dir/usercc'"
 check 'UAPI header stands alone' $CC -std=c11 $STRICT -I"$TOP/kmod/include/uapi" \

@@ -3,7 +3,7 @@
 # that a copy of the file is all that a guest needs.
 
 TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
-	fuzz_producer errors transfer ready death names scm raw info hostile many
+	fuzz_producer errors transfer ready death names scm raw info hostile many uring
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -14,6 +14,8 @@ tests: $(TEST_BINS)
 
 $(OUT)/tests/%: $(SRC)/tests/%.c $(OUT)/libshmring.a | $(OUT)/tests
 	$(CC) $(TEST_CFLAGS) -MF $@.d -o $@ $< $(OUT)/libshmring.a $(LDFLAGS)
+
+$(OUT)/tests/uring: LDFLAGS += -luring
 
 # The same tests over a library that never looks for deaths: a lost wake-up hangs.
 WAKEUP_CFLAGS := -DSHMRING_SLICE_LAST_NS=1000000000000ull
