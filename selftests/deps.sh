@@ -28,6 +28,7 @@ kernel    lib:libelf.so.1             libelf1
 kernel    lib:libcrypto.so.3          libssl3
 vm        cmd:qemu-system-x86_64      qemu-system-x86
 vm        cmd:cpio                    cpio
+vm        file:/sbin/mke2fs           e2fsprogs
 vm        file:/bin/busybox           busybox-static
 vm        cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
 vm        file:/usr/i686-linux-gnu/lib/libc.a libc6-dev-i386-cross

@@ -19,6 +19,10 @@ echo 0 >/proc/sys/debug/exception-trace
 echo 60 >/proc/sys/kernel/hung_task_timeout_secs
 [ ! -e /proc/sys/kernel/panic_on_rcu_stall ] || echo 1 >/proc/sys/kernel/panic_on_rcu_stall
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /disk
+if mount -t ext4 /dev/nvme0n1 /disk 2>/dev/null; then
+	export SHMRING_TEST_DISK=/disk
+fi
 echo "harness: start" >/dev/kmsg
 echo "@up $(cut -d' ' -f1 /proc/uptime) $(uname -r)"
 
