@@ -10,7 +10,7 @@
 
 #define SHMRING_MARK_LOOKS	1000
 
-/* ---- SPSC ----------------------------------------------------------------------- */
+/* ---- SPSC ------------------------------------------------------------------ */
 
 static int shmring_pair_start(struct shmring_consumer *c)
 {
@@ -73,7 +73,7 @@ static const struct shmring_kernel_in shmring_pair_in = {
 	.release = shmring_pair_release,
 };
 
-/* ---- MPSC, BROADCAST -------------------------------------------------------------- */
+/* ---- MPSC, BROADCAST ------------------------------------------------------- */
 
 /* Go on at the end of what is in a lane: from its newest mark, header by header. */
 static int shmring_merge_to_end(struct shmring_merge *m, u32 l)
@@ -206,7 +206,7 @@ static const struct shmring_kernel_in shmring_merge_in = {
 	.release = shmring_merge_give_back,
 };
 
-/* ---- QUEUE -------------------------------------------------------------------------- */
+/* ---- QUEUE ----------------------------------------------------------------- */
 
 static int shmring_claim_start(struct shmring_consumer *c)
 {

@@ -80,7 +80,7 @@ static ssize_t shmring_rx_read(struct shmring_consumer *c, void *buf, size_t cap
 	return len;
 }
 
-/* ---- called by its module ----------------------------------------------------------- */
+/* ---- called by its module -------------------------------------------------- */
 
 /**
  * shmring_peek() - look at the next record, and step over it
@@ -171,7 +171,7 @@ int shmring_consumer_wait(struct shmring_consumer *c, u64 deadline)
 }
 EXPORT_SYMBOL_GPL(shmring_consumer_wait);
 
-/* ---- calling ---------------------------------------------------------------------------- */
+/* ---- calling --------------------------------------------------------------- */
 
 static int shmring_rx_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
 {
@@ -295,7 +295,7 @@ void shmring_consumer_resume(struct shmring_consumer *c)
 }
 EXPORT_SYMBOL_GPL(shmring_consumer_resume);
 
-/* ---- beginning and end ---------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------- */
 
 static int shmring_rx_start(struct shmring_consumer *c)
 {

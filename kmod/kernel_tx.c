@@ -30,7 +30,7 @@
 
 #define SHMRING_START_LOOKS	1000
 
-/* ---- waking ------------------------------------------------------------------ */
+/* ---- waking ---------------------------------------------------------------- */
 
 static void shmring_tx_kick_later(struct work_struct *work)
 {
@@ -116,7 +116,7 @@ static void shmring_tx_publish(struct shmring_producer *p)
 	}
 }
 
-/* ---- one writer at a time ------------------------------------------------------ */
+/* ---- one writer at a time -------------------------------------------------- */
 
 /* Preemption is off: CURSOR pages stay, and another task does not find the lane busy. */
 bool shmring_tx_lock(struct shmring_producer *p)
@@ -142,7 +142,7 @@ void shmring_tx_refused(struct shmring_producer *p)
 		atomic64_inc((atomic64_t *)&p->tx.mine->lost);
 }
 
-/* ---- the record path ------------------------------------------------------------ */
+/* ---- the record path ------------------------------------------------------- */
 
 static int shmring_tx_refresh(struct shmring_producer *p, size_t len)
 {
@@ -383,7 +383,7 @@ u64 shmring_producer_lost(const struct shmring_producer *p)
 }
 EXPORT_SYMBOL_GPL(shmring_producer_lost);
 
-/* ---- beginning and end ----------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------- */
 
 /* Take over from earlier producers. Return: whether there are records nobody was told of. */
 static int shmring_tx_recover(struct shmring_producer *p)

@@ -90,7 +90,8 @@ struct shmring_need {
 
 /**
  * struct shmring_ring - a ring
- * @refs: one per endpoint and per &struct shmring_ref; the last is dropped under shmring_registry_lock
+ * @refs: one per endpoint and per &struct shmring_ref; the last is dropped under
+ *	shmring_registry_lock
  * @lock: see above
  * @endpoints: all endpoints, observers included; by @lock
  * @observers: how many of them are observers; by @lock

@@ -147,9 +147,11 @@ if [ "${1:-}" = more ]; then
 	exit $failed
 fi
 
-t "checkpatch: kmod" checkpatch 1 kmod ':!kmod/trace.h'
+# The samples' programs are no part of a kernel.
+programs=(kmod/samples/ask.c kmod/samples/sched_decode.c)
+t "checkpatch: kmod" checkpatch 1 kmod ':!kmod/trace.h' "${programs[@]/#/:!}"
 t "checkpatch: tracepoints" checkpatch trace kmod/trace.h
-t "checkpatch: lib, tools, selftests" checkpatch 0 lib tools selftests
+t "checkpatch: lib, tools, selftests" checkpatch 0 lib tools selftests "${programs[@]}"
 t "module: W=1, sparse, -Werror" make -s -C kmod KVER="$KERNEL" check
 t "lib and tools: gcc -Werror" build_with gcc
 if command -v clang >/dev/null; then

@@ -27,7 +27,7 @@
  * @wait: waits for space for an answer
  */
 struct server {
-	struct mutex lock;
+	struct mutex lock;	/* outermost */
 	struct shmring_consumer *requests;
 	struct shmring_producer *answers;
 	struct delayed_work wait;

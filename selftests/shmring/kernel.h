@@ -156,23 +156,9 @@ HELPER bool received_add(struct received *r, const struct kt_record *rec, bool o
 	return true;
 }
 
-#define KERNEL_FIXTURE(name)							\
-	FIXTURE(name) {								\
-		int loaded;							\
-	};									\
-	FIXTURE_SETUP(name)							\
-	{									\
-		self->loaded = kt_load();					\
-	}									\
-	FIXTURE_TEARDOWN(name)							\
-	{									\
-		if (!self->loaded)						\
-			EXPECT_EQ(0, module_unload("shmring_test"));		\
-	}
-
 #define NEED_MODULE() do {							\
 	if (self->loaded == -ENOENT)						\
-		SKIP(return, "SHMRING_MODULES does not name where shmring_test.ko is"); \
+		SKIP(return, "SHMRING_MODULES does not say where shmring_test.ko is");	\
 	ASSERT_EQ(0, self->loaded);						\
 } while (0)
 

@@ -5,7 +5,20 @@
  */
 #include "kernel.h"
 
-KERNEL_FIXTURE(consume)
+FIXTURE(consume) {
+	int loaded;
+};
+
+FIXTURE_SETUP(consume)
+{
+	self->loaded = kt_load();
+}
+
+FIXTURE_TEARDOWN(consume)
+{
+	if (!self->loaded)
+		EXPECT_EQ(0, module_unload("shmring_test"));
+}
 
 /* A user of the module with the ring, and no endpoint yet. */
 static int make(struct __test_metadata *_metadata, __u32 topology, __u32 policy, int *ring)
@@ -197,7 +210,7 @@ TEST_F(topology, closing_is_told_after_the_last_record)
 	close(user);
 }
 
-/* ---- asked ------------------------------------------------------------------------------ */
+/* ---- asked ----------------------------------------------------------------- */
 
 TEST_F(topology, asked_for)
 {
@@ -242,7 +255,7 @@ TEST_F(topology, asked_for)
 	close(user);
 }
 
-/* ---- SPSC and OVERWRITE -------------------------------------------------------------------- */
+/* ---- SPSC and OVERWRITE ---------------------------------------------------- */
 
 TEST_F(consume, spsc)
 {
@@ -313,7 +326,7 @@ TEST_F(consume, overwritten_is_counted)
 	close(user);
 }
 
-/* ---- several at a time ------------------------------------------------------------------------ */
+/* ---- several at a time ----------------------------------------------------- */
 
 /* A program and the module share a queue: each record to one of them. */
 TEST_F(consume, queue_with_a_program)
@@ -429,7 +442,7 @@ TEST_F(consume, answers)
 	close(echo);
 }
 
-/* ---- hostile producers ------------------------------------------------------------------------- */
+/* ---- hostile producers ----------------------------------------------------- */
 
 TEST_F(topology, nonsense_is_told_and_its_lane_left_out)
 {
@@ -496,7 +509,7 @@ TEST_F(topology, scribbling_producer)
 	close(user);
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------- */
 
 /* Detaching waits for the call that is under way, and no call comes after it. */
 TEST_F(topology, detach_waits_for_a_call)

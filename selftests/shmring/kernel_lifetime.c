@@ -5,7 +5,20 @@
  */
 #include "kernel.h"
 
-KERNEL_FIXTURE(lifetime)
+FIXTURE(lifetime) {
+	int loaded;
+};
+
+FIXTURE_SETUP(lifetime)
+{
+	self->loaded = kt_load();
+}
+
+FIXTURE_TEARDOWN(lifetime)
+{
+	if (!self->loaded)
+		EXPECT_EQ(0, module_unload("shmring_test"));
+}
 
 static struct shmring_ioc_create make_args(const char *name, __u32 mode)
 {
@@ -31,7 +44,7 @@ static int made(const char *name, __u32 mode)
 	return err;
 }
 
-/* ---- rights -------------------------------------------------------------------------- */
+/* ---- rights ---------------------------------------------------------------- */
 
 TEST_F(lifetime, rights_of_the_descriptor)
 {
@@ -159,7 +172,7 @@ TEST_F(lifetime, slots_are_given_back)
 	close(user);
 }
 
-/* ---- names and life -------------------------------------------------------------------- */
+/* ---- names and life -------------------------------------------------------- */
 
 TEST_F(lifetime, found_by_name)
 {
@@ -264,7 +277,7 @@ TEST_F(lifetime, charged_to_the_caller)
 	close(user);
 }
 
-/* ---- modules ------------------------------------------------------------------------------ */
+/* ---- modules --------------------------------------------------------------- */
 
 TEST_F(lifetime, module_in_use_is_not_unloaded)
 {

@@ -6,7 +6,20 @@
  */
 #include "kernel.h"
 
-KERNEL_FIXTURE(produce)
+FIXTURE(produce) {
+	int loaded;
+};
+
+FIXTURE_SETUP(produce)
+{
+	self->loaded = kt_load();
+}
+
+FIXTURE_TEARDOWN(produce)
+{
+	if (!self->loaded)
+		EXPECT_EQ(0, module_unload("shmring_test"));
+}
 
 /* A ring of 4096 byte lanes, and a user of the module that holds it. */
 static int make(struct __test_metadata *_metadata, __u32 topology, __u32 policy,
@@ -24,7 +37,7 @@ static int make(struct __test_metadata *_metadata, __u32 topology, __u32 policy,
 	return user;
 }
 
-/* ---- every context ------------------------------------------------------------- */
+/* ---- every context --------------------------------------------------------- */
 
 FIXTURE(context) {
 	int loaded;
@@ -135,7 +148,7 @@ TEST_F(context, all_is_received_or_counted)
 	close(user);
 }
 
-/* ---- contexts on top of each other ------------------------------------------------ */
+/* ---- contexts on top of each other ----------------------------------------- */
 
 static void produce_in_child(struct child *c, int user, __u32 context, __u64 count, int result)
 {
@@ -268,7 +281,7 @@ TEST_F(produce, busy_is_not_lost_where_producers_wait)
 	close(user);
 }
 
-/* ---- full rings ----------------------------------------------------------------------- */
+/* ---- full rings ------------------------------------------------------------ */
 
 #define FITS	((4096 - 8) / 24)	/* records of 16 bytes in a lane of 4096 */
 
@@ -415,7 +428,7 @@ TEST_F(produce, waits_for_space)
 	close(user);
 }
 
-/* ---- sleepers -------------------------------------------------------------------------- */
+/* ---- sleepers -------------------------------------------------------------- */
 
 enum sleep { BY_WAIT, BY_POLL, BY_EPOLL, BY_EVENTFD };
 
@@ -573,7 +586,7 @@ TEST_F(produce, threshold_is_kept)
 	close(user);
 }
 
-/* ---- hostile consumers, and dead ones ----------------------------------------------------- */
+/* ---- hostile consumers, and dead ones -------------------------------------- */
 
 TEST_F(produce, impossible_position)
 {

@@ -127,6 +127,6 @@ struct kt_read {
 #define KT_COUNTS	_IO(KT_TYPE, 16)	/* struct kt_counts * */
 #define KT_TX_WAIT	_IO(KT_TYPE, 17)	/* payload bytes: until they fit */
 #define KT_ANSWER	_IO(KT_TYPE, 18)	/* another file: become producer of its ring */
-#define KT_TRACE	_IO(KT_TYPE, 19)	/* write the caller's system calls of this number; -1: stop */
+#define KT_TRACE	_IO(KT_TYPE, 19)	/* write this caller's system calls of a number */
 
 #endif /* KERNEL_TEST_H */

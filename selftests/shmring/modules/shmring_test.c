@@ -60,7 +60,7 @@ struct kt_user {
 	struct kt_counts counts;
 };
 
-/* ---- writing, in whatever context --------------------------------------------------- */
+/* ---- writing, in whatever context ------------------------------------------ */
 
 /* One KT_PRODUCE under way; only one context at a time touches it. */
 struct kt_job {
@@ -178,7 +178,7 @@ static void kt_irq(struct irq_work *irq)
 	complete(&job->done);
 }
 
-/* ---- a tracepoint --------------------------------------------------------------------- */
+/* ---- a tracepoint ---------------------------------------------------------- */
 
 static void kt_find_sched_switch(struct tracepoint *tp, void *found)
 {
@@ -219,7 +219,7 @@ static int kt_tracepoint(struct kt_job *job)
 	return READ_ONCE(job->left) ? -EINTR : 0;
 }
 
-/* KT_TRACE: what bench_bpf has a BPF program do. */
+/* KT_TRACE: what bench_bpf has a BPF program do; number -1: stop. */
 struct kt_syscall {
 	u64 pid_tgid;
 	u64 id;
@@ -267,7 +267,7 @@ static int kt_trace(struct kt_user *user, long id)
 	return err;
 }
 
-/* ---- NMI: to oneself ------------------------------------------------------------------- */
+/* ---- NMI: to oneself ------------------------------------------------------- */
 
 #ifdef CONFIG_X86_64
 static struct kt_job *kt_nmi_job;
@@ -329,7 +329,7 @@ static int kt_nmi(struct kt_job *job)
 }
 #endif
 
-/* ---- KT_PRODUCE, KT_NEST ------------------------------------------------------------------ */
+/* ---- KT_PRODUCE, KT_NEST --------------------------------------------------- */
 
 static int kt_produce_run(struct kt_job *job)
 {
@@ -415,7 +415,7 @@ static int kt_nest(struct kt_user *user, struct kt_produce *arg)
 	return err;
 }
 
-/* ---- consuming ------------------------------------------------------------------------------ */
+/* ---- consuming ------------------------------------------------------------- */
 
 static bool kt_is_good(const void *payload, size_t len)
 {
@@ -516,7 +516,7 @@ static void kt_set_record(struct kt_user *user, u32 record)
 		shmring_consumer_resume(user->consumer);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------- */
 
 static int kt_hold(struct kt_user *user, struct shmring_ref *ref)
 {
