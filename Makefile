@@ -43,10 +43,11 @@ help:
 	@echo '  bench-bpf       - kernel events through shmring and BPF'"'"'s ring buffer, in a guest'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
-	@echo '  check           - lint, check-fast, check-vm, and the module on a newer kernel'
-	@echo '                    (NEWER=6.12)'
+	@echo '  check           - lint, check-fast, check-vm, the module on a newer kernel'
+	@echo '                    (NEWER=6.12), and a part of check-numa'
 	@echo '  check-fast      - library and tools on the module-free backend, no guest'
 	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
+	@echo '  check-numa      - placement in guests with 4 nodes, and with nodes without memory'
 	@echo '  check-all       - the module on every kernel: 6.1, 6.12, the newest that Debian'
 	@echo '                    has, aarch64; and compiled by clang'
 	@echo '  lint            - checkpatch, sparse, W=1, clang, coccinelle, shellcheck, ABI...'
@@ -135,8 +136,13 @@ check-fast: $(check_needs_fast)
 check-vm: $(check_needs_vm)
 	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh vm
 
+# The short guest is a part of check as well; in the other one all nodes have memory.
+check-numa: $(check_needs_vm)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh numa
+	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --nodes 4 --cpus 4 -t '*/[hni][un][gmf]*'
+
 check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
-	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm vm-$(NEWER)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm numa vm-$(NEWER)
 
 check-all: $(check_needs_vm) deps-cross deps-arm64 deps-clang
 	+$(Q)$(top)/selftests/check.sh vm-6.1 vm-6.12 vm-sid vm-arm64 clang
@@ -193,4 +199,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean
+	lint lint-more check check-fast check-vm check-numa check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean

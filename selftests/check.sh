@@ -83,6 +83,11 @@ group() {
 	clang)
 		{ suite module/clang "$here/vm/clang-module"; echo "@done"; } | judge
 		;;
+	# Placement where there are more than two nodes, one of them without memory and one offline.
+	numa)
+		"$here/vm/run-vm" --kernel "$KERNEL" --counts "$counts" --nodes 3 --bare 1 --empty 1 \
+			--cpus 4 -t 'shmring/[hn]u[gm]*' | sed '$d'
+		;;
 	*)
 		echo "check: unknown group $1" >&2
 		exit 2

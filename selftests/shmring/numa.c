@@ -6,83 +6,7 @@
 #include <linux/mempolicy.h>
 
 #include "endpoint.h"
-
-#define NODES_MAX	64
-
-static bool node_has(const char *what, int node)
-{
-	char path[64], text[256], *p = text;
-	int fd, first, last, used;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/node/%s", what);
-	fd = open(path, O_RDONLY);
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	while (sscanf(p, "%d%n", &first, &used) == 1) {
-		p += used;
-		last = first;
-		if (sscanf(p, "-%d%n", &last, &used) == 1)
-			p += used;
-		if (node >= first && node <= last)
-			return true;
-		if (*p++ != ',')
-			break;
-	}
-	return false;
-}
-
-/* The node of a page that is mapped and present, or -errno. */
-static int node_of(void *page)
-{
-	int status = -ENOENT;
-
-	if (syscall(SYS_move_pages, 0, 1ul, &page, NULL, &status, 0))
-		return -errno;
-	return status;
-}
-
-static void touch(const volatile unsigned char *p, size_t size)
-{
-	for (size_t i = 0; i < size; i += page_size())
-		(void)p[i];
-}
-
-/* Pages of the mapping at @addr on @node, as /proc/self/numa_maps counts them. */
-static long numa_maps_pages(const void *addr, int node)
-{
-	FILE *f = fopen("/proc/self/numa_maps", "r");
-	char line[512], key[16], *p;
-	unsigned long start;
-	long pages = -1;
-
-	snprintf(key, sizeof(key), " N%d=", node);
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx", &start) != 1 || start != (unsigned long)addr)
-			continue;
-		p = strstr(line, key);
-		pages = p && strstr(line, DEVICE) ? strtol(p + strlen(key), NULL, 10) : 0;
-	}
-	if (f)
-		fclose(f);
-	return pages;
-}
-
-/* Run on a CPU of the node from now on. */
-static bool run_on_node(int node)
-{
-	char path[80];
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
-		if (!access(path, F_OK))
-			CPU_SET(cpu, &set);
-	}
-	return !sched_setaffinity(0, sizeof(set), &set);
-}
+#include "nodes.h"
 
 #define NEED_NODE(n) do {						\
 	if (!node_has("has_memory", n))					\
@@ -145,6 +69,7 @@ TEST_F(placed, data_is_there)
 	touch(self->e.data, self->size);
 	for (size_t i = 0; i < self->size; i += page_size())
 		ASSERT_EQ(variant->node, node_of(self->e.data + i));
+	touch(self->e.data, self->size);
 	EXPECT_EQ((long)(self->size / page_size()),
 		  numa_maps_pages(self->e.data, variant->node));
 	EXPECT_EQ(0, numa_maps_pages(self->e.data, !variant->node));
@@ -292,72 +217,6 @@ TEST_F(node, strict_beyond_the_node)
 	EXPECT_TRUE(write_text(PARAM_DIR "max_bytes", text));
 	ASSERT_EQ(0, create_placed(&self->e, variant->node, SHMRING_PLACE_STRICT, 0, 64 << 20));
 	close(self->e.fd);
-}
-
-FIXTURE(nodes) {
-	struct endpoint e;
-	struct shmring_ioc_create arg;
-};
-
-FIXTURE_SETUP(nodes)
-{
-	self->arg = create_args(SPSC, PRODUCER, 64 << 10);
-}
-
-FIXTURE_TEARDOWN(nodes) {}
-
-TEST_F(nodes, interleave_takes_turns)
-{
-	long pages[2];
-	int fd;
-
-	NEED_NODE(0);
-	NEED_NODE(1);
-	if (node_has("has_memory", 2))
-		SKIP(return, "more than two nodes");
-	self->arg.placement = SHMRING_PLACE_INTERLEAVE;
-	fd = ring_create_with(&self->arg);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, endpoint_map(&self->e, fd));
-	touch(self->e.data, 64 << 10);
-	for (size_t i = page_size(); i < 64 << 10; i += page_size())
-		ASSERT_EQ(!node_of(self->e.data + i - page_size()), node_of(self->e.data + i));
-	for (int node = 0; node < 2; node++)
-		pages[node] = numa_maps_pages(self->e.data, node);
-	EXPECT_EQ(pages[0], pages[1]);
-	EXPECT_EQ(-1, self->e.info.data_node);
-	EXPECT_EQ(SHMRING_PLACE_INTERLEAVE, self->e.info.placement);
-}
-
-/* A node without memory: named by STRICT; the others find the nearest that has some. */
-TEST_F(nodes, without_memory)
-{
-	int node, fd;
-
-	for (node = 0; node < NODES_MAX; node++)
-		if (node_has("online", node) && !node_has("has_memory", node))
-			break;
-	if (node == NODES_MAX)
-		SKIP(return, "every node has memory");
-	self->arg.node = node;
-	self->arg.placement = SHMRING_PLACE_STRICT;
-	EXPECT_EQ(-ENODEV, ring_create_with(&self->arg));
-	self->arg.placement = SHMRING_PLACE_PREFERRED;
-	fd = ring_create_with(&self->arg);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, ring_info(fd, &self->e.info));
-	EXPECT_NE(node, self->e.info.data_node);
-	EXPECT_LE(0, self->e.info.data_node);
-	close(fd);
-	self->arg.node = -1;
-	self->arg.placement = SHMRING_PLACE_LOCAL;
-	self->arg.cursor_placement = SHMRING_PLACE_STRICT;
-	self->arg.cursor_node = node;
-	EXPECT_EQ(-ENODEV, ring_create_with(&self->arg));
-	self->arg.cursor_placement = SHMRING_PLACE_PREFERRED;
-	fd = ring_create_with(&self->arg);
-	EXPECT_LE(0, fd);
-	close(fd);
 }
 
 TEST_HARNESS_MAIN
