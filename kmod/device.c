@@ -287,12 +287,8 @@ static int shmring_ioctl_adopt(struct shmring_request *req)
 	struct shmring_ioc_adopt *arg = &req->arg.adopt;
 	int err = shmring_adopt(req->ep, arg);
 
-	if (err || arg->op != SHMRING_ADOPT_TAKE)
-		return err;
-	err = shmring_reply(req, sizeof(*arg));
-	if (err)
-		shmring_adopt_undo(req->ep, arg->slot);
-	return err;
+	/* Who cannot be told what it has taken asks again. */
+	return err || arg->op != SHMRING_ADOPT_TAKE ? err : shmring_reply(req, sizeof(*arg));
 }
 
 /**
@@ -376,6 +372,13 @@ static int shmring_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+/* A process is done with the file, in whatever way; others may have it as well. */
+static int shmring_flush(struct file *file, fl_owner_t id)
+{
+	shmring_leave(file->private_data);
+	return 0;
+}
+
 static int shmring_close(struct inode *inode, struct file *file)
 {
 	struct shmring_endpoint *ep = file->private_data;
@@ -389,6 +392,7 @@ static int shmring_close(struct inode *inode, struct file *file)
 const struct file_operations shmring_fops = {
 	.owner = THIS_MODULE,
 	.open = shmring_open,
+	.flush = shmring_flush,
 	.release = shmring_close,
 	.unlocked_ioctl = shmring_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -10,6 +10,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <shmring/broadcast.h>
 #include <shmring/queue.h>
 
@@ -42,6 +43,7 @@ int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u3
 		if (!ring->slot[slot]) {
 			ring->slot[slot] = ep;
 			ep->slot = slot;
+			shmring_orphan_enter(ring, slot);
 			err = 0;
 			break;
 		}
@@ -61,6 +63,10 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 		return;
 	spin_lock(&ring->lock);
 	ring->slot[ep->slot] = NULL;
+	if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER) {
+		shmring_orphan_leave(ring, ep->slot);
+		shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+	}
 	spin_unlock(&ring->lock);
 }
 
@@ -169,7 +175,7 @@ static bool shmring_anybody_lives(const struct shmring_ring *ring, u32 first, u3
 /*
  * A consumer that left a position which cannot be must not spoil the ring for its
  * successor. Under ring->lock; the slot is not live. (A producer's successor does not
- * believe its predecessor's position anyway.)
+ * believe its predecessor's position; for consumers of a BROADCAST ring, see below.)
  */
 static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
 {
@@ -202,6 +208,15 @@ static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
 			WRITE_ONCE(*pos, SHMRING_POS_JOINING);
 		}
 	}
+}
+
+/* Consumers believe what is told of a lane when its producer is new. Likewise. */
+static void shmring_producer_prepare(struct shmring_ring *ring, u32 slot)
+{
+	if (ring->topology == SHMRING_TOPO_BROADCAST &&
+	    ring->full_policy != SHMRING_FULL_OVERWRITE)
+		WRITE_ONCE(ring->cursor[slot]->pos,
+			   shmring_broadcast_told(&ring->group, slot, ring->data_size));
 }
 
 /* A new consumer of a BROADCAST ring has been counted: it begins here. */
@@ -259,6 +274,8 @@ void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 		ring->slots_live++;
 		if (ring->producers && ep->role == SHMRING_ROLE_CONSUMER)
 			shmring_consumer_prepare(ring, ep->slot);
+		else if (ep->role == SHMRING_ROLE_PRODUCER)
+			shmring_producer_prepare(ring, ep->slot);
 		WRITE_ONCE(cursor->closed, 0);
 		WRITE_ONCE(cursor->want, 0);
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
@@ -303,6 +320,27 @@ static void put_eventfds(struct shmring_endpoint *ep)
 }
 
 /**
+ * shmring_leave() - a process closes an endpoint's file, or ends
+ * @ep: endpoint, bound or not
+ *
+ * Several may have it after fork(2): how the last of them leaves is how it ends. So what
+ * another one said does not count any more, now that it is not the last.
+ */
+void shmring_leave(struct shmring_endpoint *ep)
+{
+	struct shmring_ring *ring = shmring_ring_of(ep);
+	struct shmring_cursor *cursor;
+
+	if (!ring || ep->slot == SHMRING_NO_SLOT)
+		return;
+	spin_lock(&ring->lock);
+	cursor = ring->cursor[ep->slot];
+	if (READ_ONCE(cursor->closed) != (u32)task_tgid_vnr(current))
+		WRITE_ONCE(cursor->closed, 0);
+	spin_unlock(&ring->lock);
+}
+
+/**
  * shmring_unbind() - the end of an endpoint
  * @ep: endpoint whose file has no reference and no mapping left, or another module's
  *	that is used no more
@@ -327,6 +365,7 @@ void shmring_unbind(struct shmring_endpoint *ep)
 
 		trace_shmring_detach(ep, ring, state);
 
+		shmring_tally_settle(ring->meta, cursor, ep->slot);
 		/* While the slot is live: producers look at slots, then at orphans. */
 		if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER)
 			shmring_orphan_leave(ring, ep->slot);

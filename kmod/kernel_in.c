@@ -123,7 +123,7 @@ static int shmring_merge_start(struct shmring_consumer *c)
 	m->tickets = ring->producers > 1;
 	m->fence = !(ring->flags & SHMRING_CREATE_SPIN);
 	m->overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
-	m->rejoin = ring->topology == SHMRING_TOPO_BROADCAST && !m->overwrite;
+	m->rejoin = ring->topology == SHMRING_TOPO_BROADCAST;
 	m->last = SHMRING_NO_LANE;
 	m->first = SHMRING_NO_LANE;
 	for (l = 0; l < ring->producers; l++) {
@@ -135,10 +135,8 @@ static int shmring_merge_start(struct shmring_consumer *c)
 		lane->done = READ_ONCE(m->mine->lane[l].pos);
 		if (m->overwrite && shmring_merge_to_end(m, l))
 			return -EAGAIN;
-		lane->head = lane->done;
-		/* pairs with the load-acquire in shmring_mpsc_refresh() */
-		smp_store_release(&m->mine->lane[l].pos, lane->done);
 	}
+	shmring_merge_begin(m);
 	shmring_merge_join(m);
 	return 0;
 }
@@ -232,8 +230,12 @@ static int shmring_claim_adopt(struct shmring_consumer *c)
 {
 	struct shmring_ioc_adopt orphan = { .op = SHMRING_ADOPT_TAKE };
 	struct shmring_claims *claims = &c->claims;
+	const struct shmring_meta *meta = claims->g.meta;
 
-	if (!READ_ONCE(claims->g.meta->orphans) || shmring_adopt(&c->m.ep, &orphan))
+	if (!READ_ONCE(meta->orphans) &&
+	    READ_ONCE(meta->orphan[c->m.ep.slot].state) == SHMRING_ORPHAN_NONE)
+		return -EAGAIN;
+	if (shmring_adopt(&c->m.ep, &orphan))
 		return -EAGAIN;
 	claims->lane = orphan.lane;
 	claims->pos = orphan.pos;
@@ -299,10 +301,10 @@ static int shmring_claim_give_back(struct shmring_consumer *c)
 		claims->records += claims->ahead;
 		claims->ahead = 0;
 		claims->pos = claims->head;
-		WRITE_ONCE(claims->mine->records, claims->records);
 		if (claims->pos == claims->end) {
-			claims->adopted = 0;
+			shmring_claim_count(claims);
 			shmring_adopt(&c->m.ep, &orphan);
+			shmring_claim_counted(claims);
 		}
 		return 0;
 	}

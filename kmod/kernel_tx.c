@@ -63,7 +63,7 @@ static bool shmring_tx_enough(const struct shmring_producer *p, u32 slot)
 
 	if (ring->topology != SHMRING_TOPO_MPSC)
 		return true;	/* who has read what is for the kicker to find out */
-	/* pairs with the store-release in shmring_merge_release() */
+	/* pairs with the store-release in shmring_merge_tell() */
 	used = p->tx.tail - smp_load_acquire(&peer->lane[p->m.ep.slot].pos);
 	if (used > p->tx.mask || used >= READ_ONCE(peer->wake_at))
 		return true;
@@ -399,7 +399,7 @@ static int shmring_tx_recover(struct shmring_producer *p)
 		tx->peer = READ_ONCE(ring->cursor[SHMRING_SLOT_CONSUMER]);
 		return shmring_spsc_recover(tx);
 	case SHMRING_TOPO_MPSC:
-		/* pairs with the store-release in shmring_merge_release() */
+		/* pairs with the store-release in shmring_merge_tell() */
 		from = smp_load_acquire(&shmring_group_cursor(&p->group, ring->producers)
 					->lane[p->m.ep.slot].pos);
 		if (!IS_ALIGNED(from, SHMRING_REC_ALIGN))

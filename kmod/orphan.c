@@ -2,12 +2,16 @@
 /*
  * Orphans: what the dead consumers of a QUEUE had claimed and not released.
  *
- * Each slot has one entry in META. It is WAITING from the end of the slot's consumer on,
- * TAKEN while another one reads it (or the slot's next one), NONE when that has said so.
+ * META has one entry a slot. It is WAITING from the end of the slot's consumer on, until
+ * another consumer takes it over: then it moves to that one's own entry, which is TAKEN
+ * until it says that it is done. The next consumer of a slot where one waits has taken it
+ * with the slot. So whoever ends leaves one entry at most, in its own slot: a consumer
+ * that has one to read does not claim anything before.
+ *
  * All under ring->lock. Producers look at entries without it: in whatever state but NONE
- * one keeps the records from being overwritten, and rx_state counts every change.
+ * one keeps the records from being overwritten, and rx_state counts every change, before
+ * an entry becomes NONE that lives on elsewhere.
  */
-#include <linux/nospec.h>
 #include <shmring/queue.h>
 
 #include "trace.h"
@@ -22,70 +26,91 @@ static void shmring_orphan_offer(struct shmring_ring *ring, u32 slot)
 	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_WAITING);
 }
 
-/* Is @slot's entry being read by @owner? ring->lock is held. */
-bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner)
+static void shmring_orphan_keep(struct shmring_ring *ring, u32 slot)
 {
-	const struct shmring_orphan *orphan = &ring->meta->orphan[slot];
+	struct shmring_meta *meta = ring->meta;
 
-	return orphan->state == SHMRING_ORPHAN_TAKEN && orphan->owner == owner;
+	/* pairs with the one in shmring_queue_gate() */
+	smp_store_release(&meta->orphan[slot].state, SHMRING_ORPHAN_TAKEN);
+	WRITE_ONCE(meta->orphans, meta->orphans & ~BIT_ULL(slot));
+	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_TAKEN);
+}
+
+static void shmring_orphan_fill(struct shmring_orphan *orphan, const struct shmring_orphan *from)
+{
+	WRITE_ONCE(orphan->lane, from->lane);
+	WRITE_ONCE(orphan->pos, from->pos);
+	WRITE_ONCE(orphan->end, from->end);
+}
+
+/**
+ * shmring_orphan_enter() - a slot is given to somebody: so is what waits there
+ * @ring: ring; ring->lock is held
+ * @slot: slot
+ */
+void shmring_orphan_enter(struct shmring_ring *ring, u32 slot)
+{
+	if (ring->meta->orphan[slot].state == SHMRING_ORPHAN_WAITING)
+		shmring_orphan_keep(ring, slot);
 }
 
 /**
  * shmring_orphan_leave() - a consumer of a QUEUE ends: what does it leave?
  * @ring: ring; ring->lock is held
- * @slot: its slot, still live in META
+ * @slot: its slot, still live in META if it ever was
  *
- * An entry of this slot that still is in use stays: a consumer that finds one adopts it
- * before it claims anything, so only one that does not play by the rules loses a claim.
+ * What it had taken over waits again. Only one that does not play by the rules has a
+ * claim besides, and loses it.
  */
 void shmring_orphan_leave(struct shmring_ring *ring, u32 slot)
 {
 	struct shmring_orphan *orphan = &ring->meta->orphan[slot], claim;
-	u32 other;
 
-	if (orphan->state == SHMRING_ORPHAN_NONE &&
-	    shmring_claim_made(&ring->group, slot, &claim, ring->data_size - 1)) {
-		WRITE_ONCE(orphan->lane, claim.lane);
-		WRITE_ONCE(orphan->pos, claim.pos);
-		WRITE_ONCE(orphan->end, claim.end);
+	if (orphan->state == SHMRING_ORPHAN_TAKEN) {
+		shmring_orphan_offer(ring, slot);
+	} else if (shmring_claim_made(&ring->group, slot, &claim, ring->data_size - 1)) {
+		shmring_orphan_fill(orphan, &claim);
 		shmring_orphan_offer(ring, slot);
 	}
-	for (other = ring->producers; other < ring->slots; other++)
-		if (shmring_orphan_is_of(ring, other, slot))
-			shmring_orphan_offer(ring, other);
 }
 
+/* The entry that the caller has to read, if there is any; its own comes first. */
 static int shmring_adopt_take(struct shmring_endpoint *ep, struct shmring_ring *ring,
 			      struct shmring_ioc_adopt *arg)
 {
 	struct shmring_meta *meta = ring->meta;
-	struct shmring_orphan *orphan;
+	struct shmring_orphan *mine = &meta->orphan[ep->slot];
 
-	if (!meta->orphans)
-		return -ENOENT;
-	arg->slot = meta->orphans & BIT_ULL(ep->slot) ? ep->slot : __ffs64(meta->orphans);
-	orphan = &meta->orphan[arg->slot];
-	arg->lane = orphan->lane;
-	arg->pos = orphan->pos;
-	arg->end = orphan->end;
-	WRITE_ONCE(orphan->owner, ep->slot);
-	/* owner first: for people who look on */
-	smp_store_release(&orphan->state, SHMRING_ORPHAN_TAKEN);
-	WRITE_ONCE(meta->orphans, meta->orphans & ~BIT_ULL(arg->slot));
-	trace_shmring_orphan(ring, arg->slot, SHMRING_ORPHAN_TAKEN);
-	shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
+	if (mine->state == SHMRING_ORPHAN_NONE) {
+		u32 other;
+
+		if (!meta->orphans)
+			return -ENOENT;
+		other = __ffs64(meta->orphans);
+		shmring_orphan_fill(mine, &meta->orphan[other]);
+		shmring_orphan_keep(ring, ep->slot);
+		WRITE_ONCE(meta->orphans, meta->orphans & ~BIT_ULL(other));
+		/* Counted first: who sees the other one gone looks at ours again. */
+		shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
+		/* pairs with the load-acquire in shmring_queue_gate() */
+		smp_store_release(&meta->orphan[other].state, SHMRING_ORPHAN_NONE);
+		trace_shmring_orphan(ring, other, SHMRING_ORPHAN_NONE);
+	}
+	arg->slot = ep->slot;
+	arg->lane = mine->lane;
+	arg->pos = mine->pos;
+	arg->end = mine->end;
 	return 0;
 }
 
 static int shmring_adopt_done(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 slot)
 {
-	if (slot >= ring->slots)
-		return -EINVAL;
-	slot = array_index_nospec(slot, ring->slots);
-	if (!shmring_orphan_is_of(ring, slot, ep->slot))
+	struct shmring_orphan *mine = &ring->meta->orphan[ep->slot];
+
+	if (slot != ep->slot || mine->state != SHMRING_ORPHAN_TAKEN)
 		return -EINVAL;
 	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
-	smp_store_release(&ring->meta->orphan[slot].state, SHMRING_ORPHAN_NONE);
+	smp_store_release(&mine->state, SHMRING_ORPHAN_NONE);
 	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_NONE);
 	shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
 	shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);
@@ -113,22 +138,4 @@ int shmring_adopt(struct shmring_endpoint *ep, struct shmring_ioc_adopt *arg)
 		err = shmring_adopt_done(ep, ring, arg->slot);
 	spin_unlock(&ring->lock);
 	return err;
-}
-
-/**
- * shmring_adopt_undo() - the caller could not be told what it took
- * @ep: consumer
- * @slot: what shmring_adopt() told
- */
-void shmring_adopt_undo(struct shmring_endpoint *ep, u32 slot)
-{
-	struct shmring_ring *ring = ep->ring;
-
-	spin_lock(&ring->lock);
-	if (shmring_orphan_is_of(ring, slot, ep->slot)) {
-		shmring_orphan_offer(ring, slot);
-		shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
-		shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
-	}
-	spin_unlock(&ring->lock);
 }

@@ -119,7 +119,7 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 	int looks;
 
 	for (looks = 0; looks < SHMRING_LOOKS; looks++) {
-		/* pairs with the swap in shmring_claim_try(), shmring_merge_release() */
+		/* pairs with the swap in shmring_claim_try(), shmring_merge_tell() */
 		u64 word = smp_load_acquire(head);
 		u64 pos = queue ? shmring_tagged_pos(word) : word;
 		/* pairs with the store-release in shmring_lane_publish() */
@@ -143,14 +143,8 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
  */
 static bool shmring_in_hands(const struct shmring_endpoint *ep, const struct shmring_ring *ring)
 {
-	u32 slot;
-
-	if (READ_ONCE(ring->cursor[ep->slot]->hold) & SHMRING_HOLD_VALID)
-		return true;
-	for (slot = ring->producers; slot < ring->slots; slot++)
-		if (shmring_orphan_is_of(ring, slot, ep->slot))
-			return true;
-	return false;
+	return (READ_ONCE(ring->cursor[ep->slot]->hold) & SHMRING_HOLD_VALID) ||
+	       ring->meta->orphan[ep->slot].state != SHMRING_ORPHAN_NONE;
 }
 
 static int shmring_holds_in(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
@@ -178,7 +172,7 @@ static int shmring_lane_gated(const struct shmring_ring *ring, u32 lane, u64 tai
 {
 	switch (ring->topology) {
 	case SHMRING_TOPO_MPSC:
-		/* pairs with the store-release in shmring_merge_release() */
+		/* pairs with the store-release in shmring_merge_tell() */
 		*gate = smp_load_acquire(&ring->cursor[ring->producers]->lane[lane].pos);
 		return 0;
 	case SHMRING_TOPO_QUEUE:

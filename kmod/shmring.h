@@ -260,6 +260,7 @@ int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u3
 void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ring);
 void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring);
 void shmring_bind(struct file *file, struct shmring_endpoint *ep, struct shmring_ring *ring);
+void shmring_leave(struct shmring_endpoint *ep);
 void shmring_unbind(struct shmring_endpoint *ep);
 
 /* memory.c */
@@ -292,10 +293,9 @@ unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
 					unsigned long flags);
 
 /* orphan.c */
-bool shmring_orphan_is_of(const struct shmring_ring *ring, u32 slot, u32 owner);
+void shmring_orphan_enter(struct shmring_ring *ring, u32 slot);
 void shmring_orphan_leave(struct shmring_ring *ring, u32 slot);
 int shmring_adopt(struct shmring_endpoint *ep, struct shmring_ioc_adopt *arg);
-void shmring_adopt_undo(struct shmring_endpoint *ep, u32 slot);
 
 /* ready.c */
 u32 shmring_data_event(const struct shmring_endpoint *ep, const struct shmring_ring *ring);

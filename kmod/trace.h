@@ -356,9 +356,9 @@ TRACE_EVENT(shmring_recover,
 /**
  * shmring_orphan - what a dead consumer of a QUEUE had claimed changes hands
  * @ring: the ring
- * @slot: the slot of the consumer that died with it
- * @state: SHMRING_ORPHAN_WAITING (left, or given back), _TAKEN (adopted by @owner),
- *	_NONE (@owner is done with it)
+ * @slot: in whose entry it is: that of the consumer that left it, or has adopted it
+ * @state: SHMRING_ORPHAN_WAITING (left), _TAKEN (the slot's consumer reads it), _NONE (that
+ *	is done with it, or it has moved to another's entry)
  */
 TRACE_EVENT(shmring_orphan,
 	TP_PROTO(const struct shmring_ring *ring, u32 slot, u32 state),
@@ -370,7 +370,6 @@ TRACE_EVENT(shmring_orphan,
 		__field(int, slot)
 		__field(u32, state)
 		__field(u32, lane)
-		__field(u32, owner)
 	),
 	TP_fast_assign(
 		__entry->ring = ring->id;
@@ -379,11 +378,10 @@ TRACE_EVENT(shmring_orphan,
 		__entry->slot = slot;
 		__entry->state = state;
 		__entry->lane = ring->meta->orphan[slot].lane;
-		__entry->owner = ring->meta->orphan[slot].owner;
 	),
-	TP_printk("ring=%llu slot=%d state=%s lane=%u pos=%llu end=%llu owner=%u", __entry->ring,
+	TP_printk("ring=%llu slot=%d state=%s lane=%u pos=%llu end=%llu", __entry->ring,
 		  __entry->slot, shmring_show_orphan_state(__entry->state), __entry->lane,
-		  __entry->pos, __entry->end, __entry->owner)
+		  __entry->pos, __entry->end)
 );
 
 /**

@@ -136,6 +136,7 @@ AT(shmring_cursor, kicks, 408);
 AT(shmring_cursor, wake_records, 144);
 AT(shmring_cursor, lost, 416);
 AT(shmring_cursor, high, 424);
+AT(shmring_cursor, tally, 432);
 AT(shmring_cursor, limit, 512);
 AT(shmring_cursor, mark, 640);
 AT(shmring_cursor, hold, 768);
@@ -158,13 +159,14 @@ AT(shmring_orphan, state, 0);
 AT(shmring_orphan, lane, 4);
 AT(shmring_orphan, pos, 8);
 AT(shmring_orphan, end, 16);
-AT(shmring_orphan, owner, 24);
+AT(shmring_orphan, resv, 24);
 
 SIZE(shmring_mark, 16);
 AT(shmring_mark, records, 8);
 
 SIZE(shmring_lane_pos, 64);
 AT(shmring_lane_pos, pos, 0);
+AT(shmring_lane_pos, tally, 8);
 
 SIZE(shmring_shared, 4096);
 AT(shmring_shared, tickets, 0);
@@ -186,10 +188,10 @@ AT(shmring_stats, pid, 64);
 AT(shmring_stats, high, 72);
 AT(shmring_stats, kicks_idle, 104);
 /* The inline functions of programs that are already compiled know these. */
-SIZE(shmring, 272);
+SIZE(shmring, 280);
 AT(shmring, max_record, 88);
 AT(shmring, reserved, 96);
 AT(shmring, shared, 104);
 AT(shmring, rx, 144);
-AT(shmring, group, 216);
+AT(shmring, group, 224);
 #endif

@@ -55,15 +55,13 @@ static void shmring_claim_learn(struct shmring_handle *h)
 	many->since = now;
 }
 
-/* Are there records of the dead to be read, by anybody or by this slot's next owner? */
+/* Are there records of the dead to be read, by anybody or by this slot's consumer? */
 static bool shmring_claim_orphans(const struct shmring_handle *h)
 {
 	const struct shmring_meta *meta = shmring_meta(h);
 
 	return shmring_load(&meta->orphans) ||
-	       shmring_load(&meta->orphan[h->slot].state) == SHMRING_ORPHAN_WAITING ||
-	       (shmring_load(&meta->orphan[h->slot].state) == SHMRING_ORPHAN_TAKEN &&
-		shmring_load(&meta->orphan[h->slot].owner) == h->slot);
+	       shmring_load(&meta->orphan[h->slot].state) != SHMRING_ORPHAN_NONE;
 }
 
 /* Return: 0, or -EAGAIN: somebody else was first. */
@@ -189,11 +187,11 @@ static int shmring_claim_give_back(struct shmring_handle *h, int kick)
 	c->records += c->ahead;
 	c->ahead = 0;
 	c->pos = c->head;
-	shmring_store(&h->mine->records, c->records);
 	if (c->pos != c->end)
 		return 0;
-	c->adopted = 0;
+	shmring_claim_count(c);
 	h->ops->adopt(h, &orphan);
+	shmring_claim_counted(c);
 	if (shmring_group_check(&c->g, (int)c->fence))
 		shmring_notice(h);
 	return 0;

@@ -125,14 +125,11 @@ static int shmring_device_attach_fd(struct shmring_handle *h, int fd, uint32_t r
 	return shmring_device_bind(h, &arg, opts);
 }
 
-/*
- * The kernel sees the end when the last mapping is gone too. Whoever shares this
- * endpoint after fork(2) and goes on is taken for closed when it ends.
- */
+/* The kernel sees the end when the last mapping is gone too. */
 static void shmring_device_leave(struct shmring_handle *h)
 {
 	if (h->mine)
-		shmring_store_release(&h->mine->closed, 1);
+		shmring_store_release(&h->mine->closed, (uint32_t)getpid());
 	shmring_unmap(h);
 	close(h->fd);
 }

@@ -62,7 +62,7 @@ static uint64_t shmring_unread_from(const struct shmring_handle *h, unsigned int
 	/* pairs with the swap in shmring_claim_try() */
 	if (h->geo.topology == SHMRING_TOPO_QUEUE)
 		return shmring_tagged_pos(shmring_load_acquire(&g->shared->head[g->slot].claim));
-	/* pairs with the store-release in shmring_merge_release() */
+	/* pairs with the store-release in shmring_merge_tell() */
 	return shmring_load_acquire(&g->cursor[slot]->lane[g->slot].pos);
 }
 

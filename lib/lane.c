@@ -44,7 +44,7 @@ static const struct shmring_lane_pos *shmring_mpsc_pos(const struct shmring_hand
 
 static int shmring_mpsc_start(struct shmring_handle *h)
 {
-	/* pairs with the store-release in shmring_merge_release() */
+	/* pairs with the store-release in shmring_merge_tell() */
 	uint64_t from = shmring_load_acquire(&shmring_mpsc_pos(h)->pos);
 
 	if (from & (SHMRING_REC_ALIGN - 1))
@@ -63,7 +63,7 @@ static int shmring_mpsc_look(struct shmring_handle *h, size_t len)
 
 static bool shmring_mpsc_ready(const struct shmring_handle *h, uint64_t need)
 {
-	/* pairs with the store-release in shmring_merge_release() */
+	/* pairs with the store-release in shmring_merge_tell() */
 	return shmring_lane_fits(h, shmring_load_acquire(&shmring_mpsc_pos(h)->pos), need);
 }
 

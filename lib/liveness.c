@@ -80,11 +80,6 @@ int shmring_slot_lock(int fd, unsigned int slot)
 	return err == -EAGAIN || err == -EACCES ? -EBUSY : err;
 }
 
-void shmring_slot_unlock(int fd, unsigned int slot)
-{
-	shmring_lock(fd, F_OFD_SETLK, F_UNLCK, SHMRING_LOCK_SLOT + slot, 1);
-}
-
 bool shmring_slot_locked(int fd, unsigned int slot)
 {
 	uint64_t from, to;
@@ -148,13 +143,24 @@ static void shmring_pos_repair_one(struct shmring_handle *h, __u64 *pos,
 
 /*
  * A consumer that left a position which cannot be must not spoil the ring for its
- * successor: what is there counts as read. Under the guard. (A producer's successor
- * does not believe its predecessor's position anyway.)
+ * successor: what is there counts as read. Under the guard. A producer's successor does
+ * not believe its predecessor's position; but consumers of a BROADCAST ring do, as soon
+ * as the slot is live.
  */
 void shmring_pos_repair(struct shmring_handle *h)
 {
+	const struct shmring_group g = {
+		.meta = shmring_meta(h),
+		.cursor = h->cursor,
+		.producers = h->geo.producers,
+		.consumers = h->geo.consumers,
+	};
 	unsigned int lane;
 
+	if (shmring_is_producer(h) && h->geo.topology == SHMRING_TOPO_BROADCAST &&
+	    h->geo.full_policy != SHMRING_FULL_OVERWRITE)
+		shmring_store(&h->mine->pos, shmring_broadcast_told(&g, h->slot,
+								    h->geo.data_size));
 	if (!shmring_is_consumer(h))
 		return;
 	if (h->geo.topology == SHMRING_TOPO_SPSC)
@@ -217,6 +223,7 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
 	struct shmring_cursor *cursor = h->cursor[slot];
 	bool closed = shmring_load(&cursor->closed);
 
+	shmring_tally_settle(shmring_meta(h), cursor, slot);
 	shmring_orphan_end(h, slot);
 	shmring_store_release(&shmring_meta(h)->slot[slot].state,
 			      closed ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD);

@@ -313,12 +313,7 @@ static int shmring_take(struct shmring_handle *h, uint32_t role)
 			continue;
 		if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE)
 			shmring_slot_end(h, slot);	/* it died and nobody saw it */
-		if (shmring_orphan_free(h, slot)) {
-			h->slot = slot;
-			break;
-		}
-		shmring_slot_unlock(h->fd, slot);
-		err = -EBUSY;
+		h->slot = slot;
 	}
 	return err;
 }
@@ -340,7 +335,7 @@ static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *op
 	shmring_slot_begin(h);
 	err = shmring_start(h);
 	if (err) {
-		shmring_store(&h->mine->closed, 1);
+		shmring_store(&h->mine->closed, (uint32_t)getpid());
 		shmring_slot_end(h, h->slot);
 	}
 	return err;
@@ -620,7 +615,7 @@ static void shmring_memfd_leave(struct shmring_handle *h)
 
 	shmring_notify_stop(h);
 	if (h->mine)
-		shmring_store_release(&h->mine->closed, 1);
+		shmring_store_release(&h->mine->closed, (uint32_t)getpid());
 	/* Without a guard the survivors find the lock gone and read closed. */
 	if (guard < 0 || shmring_leave_guarded(h, guard))
 		close(h->fd);

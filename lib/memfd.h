@@ -53,7 +53,6 @@ int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
 void shmring_unguard(int fd);
 int shmring_slot_lock(int fd, unsigned int slot);
-void shmring_slot_unlock(int fd, unsigned int slot);
 bool shmring_slot_locked(int fd, unsigned int slot);
 int shmring_observer_lock(int fd);
 unsigned int shmring_observers(int fd);
@@ -65,7 +64,6 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot);
 
 /* orphan.c */
-bool shmring_orphan_free(const struct shmring_handle *h, unsigned int slot);
 void shmring_orphan_begin(struct shmring_handle *h);
 void shmring_orphan_end(struct shmring_handle *h, unsigned int slot);
 int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg);

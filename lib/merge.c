@@ -75,7 +75,7 @@ static int shmring_merge_start(struct shmring_handle *h)
 	m->tickets = h->geo.producers > 1;
 	m->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
 	m->overwrite = h->geo.full_policy == SHMRING_FULL_OVERWRITE;
-	m->rejoin = h->geo.topology == SHMRING_TOPO_BROADCAST && !m->overwrite;
+	m->rejoin = h->geo.topology == SHMRING_TOPO_BROADCAST;
 	m->last = SHMRING_NO_LANE;
 	m->first = SHMRING_NO_LANE;
 	for (l = 0; l < h->geo.producers; l++) {
@@ -84,9 +84,8 @@ static int shmring_merge_start(struct shmring_handle *h)
 		err = m->overwrite ? shmring_merge_to_end(m, l) : shmring_merge_at(h, m, l);
 		if (err)
 			return err;
-		m->lane[l].head = m->lane[l].done;
-		shmring_store_release(&h->mine->lane[l].pos, m->lane[l].done);
 	}
+	shmring_merge_begin(m);
 	shmring_merge_join(m);
 	return 0;
 }

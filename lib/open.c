@@ -87,7 +87,7 @@ static int shmring_finish(struct shmring_handle *h, int err, struct shmring **ou
 {
 	if (err) {
 		if (h->mine)	/* nobody died */
-			shmring_store(&h->mine->closed, 1);
+			shmring_store(&h->mine->closed, (uint32_t)getpid());
 		shmring_unmap(h);
 		if (h->fd >= 0)
 			close(h->fd);

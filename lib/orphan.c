@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
 /*
  * What dead consumers of a QUEUE had claimed and not released, on the memfd backend: the
- * device does the same in the kernel. META has an entry a slot; all of it is written
- * under the guard, and before the slot stops being live, so that a producer sees the
- * hold or the orphan.
+ * device does the same in the kernel, and kmod/orphan.c says how entries of META move. All
+ * is written under the guard, a consumer's own claim before its slot stops being live, so
+ * that a producer sees the hold or the orphan.
  *
- * A slot with an entry is given to the next consumer only if nobody else reads it, and
- * then together with the entry: it may leave one of its own.
+ * Who holds the guard may be killed like anybody else. What it leaves half done is seen by
+ * the next one: an orphan of a slot that still is live was not offered to the end, and two
+ * equal entries are one that was to move.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,20 +32,42 @@ static void shmring_orphan_wait(struct shmring_handle *h, unsigned int slot)
 	__atomic_fetch_or(&shmring_meta(h)->orphans, 1ull << slot, __ATOMIC_SEQ_CST);
 }
 
-static void shmring_orphan_take(struct shmring_handle *h, unsigned int slot)
+static void shmring_orphan_keep(struct shmring_handle *h, unsigned int slot)
 {
-	struct shmring_orphan *orphan = shmring_orphan(h, slot);
-
-	shmring_store(&orphan->owner, h->slot);
-	shmring_store_release(&orphan->state, SHMRING_ORPHAN_TAKEN);
+	/* pairs with the load-acquire in shmring_queue_gate() */
+	shmring_store_release(&shmring_orphan(h, slot)->state, SHMRING_ORPHAN_TAKEN);
 	__atomic_fetch_and(&shmring_meta(h)->orphans, ~(1ull << slot), __ATOMIC_SEQ_CST);
 }
 
-/* May a new consumer have this slot? */
-bool shmring_orphan_free(const struct shmring_handle *h, unsigned int slot)
+static void shmring_orphan_fill(struct shmring_orphan *orphan, const struct shmring_orphan *from)
 {
-	return !shmring_has_orphans(h, slot) ||
-	       shmring_load(&shmring_orphan(h, slot)->state) != SHMRING_ORPHAN_TAKEN;
+	shmring_store(&orphan->lane, shmring_load(&from->lane));
+	shmring_store(&orphan->pos, shmring_load(&from->pos));
+	shmring_store(&orphan->end, shmring_load(&from->end));
+}
+
+/* Who has seen orphans looks at them again; pairs with shmring_queue_gate(). */
+static void shmring_orphan_count(struct shmring_handle *h)
+{
+	__atomic_fetch_add(&shmring_meta(h)->rx_state, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
+}
+
+/* The entry of @slot is the one to go on with: what equals it was on its way there. */
+static void shmring_orphan_unique(struct shmring_handle *h, unsigned int slot)
+{
+	const struct shmring_orphan *orphan = shmring_orphan(h, slot);
+	struct shmring_orphan *other;
+	unsigned int k;
+
+	for (k = h->geo.producers; k < h->geo.slots; k++) {
+		other = shmring_orphan(h, k);
+		if (k == slot || shmring_load(&other->state) == SHMRING_ORPHAN_NONE ||
+		    shmring_load(&other->lane) != shmring_load(&orphan->lane) ||
+		    shmring_load(&other->pos) != shmring_load(&orphan->pos))
+			continue;
+		/* pairs with the load-acquire in shmring_queue_gate() */
+		shmring_store_release(&other->state, SHMRING_ORPHAN_NONE);
+	}
 }
 
 /* The endpoint begins in its slot: what waits there is its own. */
@@ -54,7 +77,7 @@ void shmring_orphan_begin(struct shmring_handle *h)
 		return;
 	shmring_store(&h->mine->hold, 0);
 	if (shmring_load(&shmring_orphan(h, h->slot)->state) == SHMRING_ORPHAN_WAITING)
-		shmring_orphan_take(h, h->slot);
+		shmring_orphan_keep(h, h->slot);
 }
 
 /* An endpoint ends: what it had taken over waits again, and so does its own claim. */
@@ -67,50 +90,64 @@ void shmring_orphan_end(struct shmring_handle *h, unsigned int slot)
 		.producers = h->geo.producers,
 		.consumers = h->geo.consumers,
 	};
-	struct shmring_orphan made, *orphan;
-	unsigned int k;
+	struct shmring_orphan made;
 
 	if (!shmring_has_orphans(h, slot))
 		return;
-	for (k = h->geo.producers; k < h->geo.slots; k++)
-		if (shmring_load(&shmring_orphan(h, k)->state) == SHMRING_ORPHAN_TAKEN &&
-		    shmring_load(&shmring_orphan(h, k)->owner) == slot)
-			shmring_orphan_wait(h, k);
-	orphan = shmring_orphan(h, slot);
-	if (shmring_load(&orphan->state) != SHMRING_ORPHAN_NONE ||
-	    !shmring_claim_made(&g, slot, &made, h->geo.data_size - 1))
-		return;
-	shmring_store(&orphan->lane, made.lane);
-	shmring_store(&orphan->pos, made.pos);
-	shmring_store(&orphan->end, made.end);
-	shmring_orphan_wait(h, slot);
+	if (shmring_load(&shmring_orphan(h, slot)->state) != SHMRING_ORPHAN_NONE) {
+		shmring_orphan_unique(h, slot);
+		shmring_orphan_wait(h, slot);
+	} else if (shmring_claim_made(&g, slot, &made, h->geo.data_size - 1)) {
+		shmring_orphan_fill(shmring_orphan(h, slot), &made);
+		shmring_orphan_wait(h, slot);
+	}
 }
 
-static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
+/* An entry that waits, and waits for certain; SHMRING_SLOTS_MAX: none does. */
+static unsigned int shmring_orphan_find(struct shmring_handle *h)
 {
-	const struct shmring_orphan *orphan;
-	unsigned int slot, found = h->geo.slots;
-	uint32_t state;
+	unsigned int slot;
 
 	for (slot = h->geo.producers; slot < h->geo.slots; slot++) {
-		orphan = shmring_orphan(h, slot);
-		state = shmring_load(&orphan->state);
-		if (state == SHMRING_ORPHAN_TAKEN && shmring_load(&orphan->owner) == h->slot) {
-			found = slot;
-			break;
-		}
-		if (state == SHMRING_ORPHAN_WAITING && found == h->geo.slots)
-			found = slot;
+		if (shmring_load(&shmring_orphan(h, slot)->state) != SHMRING_ORPHAN_WAITING)
+			continue;
+		if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE)
+			shmring_slot_end(h, slot);
+		shmring_orphan_unique(h, slot);
+		return slot;
 	}
-	if (found == h->geo.slots)
-		return -ENOENT;
-	orphan = shmring_orphan(h, found);
-	shmring_orphan_take(h, found);
-	arg->slot = found;
-	arg->lane = shmring_load(&orphan->lane);
-	arg->pos = shmring_load(&orphan->pos);
-	arg->end = shmring_load(&orphan->end);
+	return SHMRING_SLOTS_MAX;
+}
+
+/* The own entry first; from another's it moves there. */
+static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
+{
+	struct shmring_orphan *mine = shmring_orphan(h, h->slot);
+	unsigned int other;
+
+	if (shmring_load(&mine->state) == SHMRING_ORPHAN_NONE) {
+		other = shmring_orphan_find(h);
+		if (other == SHMRING_SLOTS_MAX)
+			return -ENOENT;
+		shmring_orphan_fill(mine, shmring_orphan(h, other));
+		shmring_orphan_keep(h, h->slot);
+		__atomic_fetch_and(&shmring_meta(h)->orphans, ~(1ull << other), __ATOMIC_SEQ_CST);
+		shmring_orphan_count(h);
+		/* pairs with the load-acquire in shmring_queue_gate(), which then counts */
+		shmring_store_release(&shmring_orphan(h, other)->state, SHMRING_ORPHAN_NONE);
+	}
+	arg->slot = h->slot;
+	arg->lane = shmring_load(&mine->lane);
+	arg->pos = shmring_load(&mine->pos);
+	arg->end = shmring_load(&mine->end);
 	return 0;
+}
+
+static void shmring_adopt_done(struct shmring_handle *h)
+{
+	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
+	shmring_store_release(&shmring_orphan(h, h->slot)->state, SHMRING_ORPHAN_NONE);
+	shmring_orphan_count(h);
 }
 
 /* As SHMRING_IOC_ADOPT. */
@@ -126,8 +163,7 @@ int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 	if (!err && arg->op == SHMRING_ADOPT_TAKE)
 		err = shmring_adopt_take(h, arg);
 	else if (!err)
-		/* pairs with the load-acquire in shmring_queue_gate() */
-		shmring_store_release(&shmring_orphan(h, arg->slot)->state, SHMRING_ORPHAN_NONE);
+		shmring_adopt_done(h);
 	close(guard);
 	return err;
 }

@@ -523,6 +523,7 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
 			kick = shmring_spsc_release(&rx);
 			r->rx.done = rx.done;
 			r->rx.records = rx.records;
+			r->rx.noted = rx.noted;
 			r->rx.ahead = 0;
 			if (shmring_unlikely(kick))
 				__shmring_release(r, kick);

@@ -219,9 +219,110 @@ static void overwrite_limit(void)
 	ring_free(&r);
 }
 
+/* The lane's producer is replaced, and consumers have noticed. */
+static void replace(__u32 consumers)
+{
+	__u32 k;
+
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	for (k = 0; k < consumers; k++)
+		shmring_merge_join(&rx[k].m);
+	settle();
+}
+
+/*
+ * Nonsense before the position that a producer told: it costs those who had not read that
+ * far what lies between, is told once, and its successor is heard by all and held up by none.
+ */
+static void nonsense_of_a_predecessor(void)
+{
+	__u32 k, id, got;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 2, 0);
+	for (k = 0; k < 4; k++)
+		CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+	for (k = 0; k < 4; k++)
+		NEXT(1, k);
+	ring_release(&rx[1]);
+	record(0, 32)->word = 0x12345678;
+	replace(2);
+	NEXT(0, 0);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EAGAIN);	/* while a record before is held */
+	ring_release(&rx[0]);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EBADMSG);
+	for (k = 0; k < 500; k++) {
+		CHECK(ring_send(&tx[0], k, 24) >= 0);
+		NEXT(0, k);
+		NEXT(1, k);
+		ring_release(&rx[0]);
+		ring_release(&rx[1]);
+	}
+	/* The present producer's own is another thing. */
+	CHECK(ring_send(&tx[0], k, 24) >= 0);
+	record(0, rx[0].m.lane[0].head)->word = 0x12345678;
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EBADMSG);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EAGAIN);
+	ring_free(&r);
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	for (id = 0; id < 100; id++)
+		CHECK_EQ(ring_send(&tx[0], id, 24), 0);
+	NEXT(0, 0);
+	ring_release(&rx[0]);
+	record(0, 64)->word = 0x12345678;
+	replace(1);
+	NEXT(0, 1);
+	ring_release(&rx[0]);
+	CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+	for (k = 0; k < 10; k++)
+		CHECK_EQ(ring_send(&tx[0], id++, 24), 0);
+	while (ring_next(&rx[0], &got, 1) >= 0)
+		ring_release(&rx[0]);
+	CHECK_EQ(got, id - 1);
+	CHECK(rx[0].m.lost > 0);
+	CHECK_EQ(rx[0].m.lost + rx[0].m.records, id);
+	ring_free(&r);
+}
+
+/* A consumer that lies about its position does not decide where a lane goes on. */
+static void forged_position_and_a_successor(void)
+{
+	static const __u64 forged[] = { 1ull << 50, 1ull << 20, 3, 1ull << 62 };
+	__u32 k, n, liar;
+
+	for (n = 0; n < 8; n++) {
+		begin(SHMRING_TOPO_BROADCAST, 1, 2, 0);
+		liar = n & 1;
+		for (k = 0; k < 3; k++)
+			CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+		r.cursor[1 + liar]->lane[0].pos = forged[n / 2];
+		replace(2);
+		CHECK_EQ(tx[0].tx.tail, 96);
+		CHECK_EQ(ring_send(&tx[0], 3, 24), 0);
+		for (k = 0; k < 4; k++)
+			NEXT(!liar, k);
+		ring_free(&r);
+	}
+	/* One that its producer made up is not believed either, if nobody can be there. */
+	begin(SHMRING_TOPO_BROADCAST, 1, 2, 0);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), 0);
+	r.cursor[0]->pos = 1ull << 40;
+	replace(2);
+	CHECK_EQ(tx[0].tx.tail, 32);
+	CHECK_EQ(ring_send(&tx[0], 1, 24), 0);
+	NEXT(0, 0);
+	NEXT(1, 0);
+	NEXT(0, 1);
+	NEXT(1, 1);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
+	RUN(nonsense_of_a_predecessor);
+	RUN(forged_position_and_a_successor);
 	RUN(broadcast_gate);
 	RUN(broadcast_held_back);
 	RUN(overwrite_counts);

@@ -126,6 +126,7 @@ static void queue_orphan(void)
 	NEXT(1, 1);
 	NOTHING(1);
 	CHECK_EQ(ring_release(&rx[1]), 0);
+	settle();
 	for (id = 0; id < 3; id++)
 		CHECK_EQ(ring_send(&tx[0], sent + id, 24), 0);
 	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);

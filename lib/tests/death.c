@@ -422,8 +422,6 @@ static void shared_after_fork(void)
 	char buf[8] = "";
 	pid_t pid;
 
-	if (test_backend() == SHMRING_BACKEND_DEVICE)
-		SKIP("the device takes the closing of one for the closing of all");
 	NEED(!test_pair(&o, &p, &c));
 	pid = test_fork();
 	if (!pid) {
@@ -438,6 +436,70 @@ static void shared_after_fork(void)
 	shmring_close(p);
 	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EPIPE);
 	shmring_close(c);
+}
+
+/* Leave when told to: by closing, or by SIGKILL. */
+static void leave(struct shmring *r, int turn, int closes)
+{
+	if (test_hear(turn))
+		_exit(1);
+	if (closes)
+		shmring_close(r);
+	else
+		raise(SIGKILL);
+	_exit(0);
+}
+
+/*
+ * A process and its child share a producer and leave one after the other. How the last of
+ * them leaves is how the producer ends.
+ */
+static void share_and_leave(int first_closes, int last_closes, int want)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	int first[2], last[2], ready[2];
+	struct shmring *c;
+	char buf[8] = "";
+	pid_t pid;
+
+	NEED(!pipe(first) && !pipe(last) && !pipe(ready));
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = test_fork();
+	if (!pid) {
+		struct shmring *p;
+
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), PROD, &o, &p), 0);
+		CHECK_EQ(shmring_send(p, buf, 8, 0), 0);
+		close(last[1]);
+		if (!fork()) {
+			/* Ends when the test does, if not before. */
+			test_tell(ready[1]);
+			leave(p, last[0], last_closes);
+		}
+		leave(p, first[0], first_closes);
+	}
+	NEED(!test_hear(ready[0]));
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), 8);
+	test_tell(first[1]);
+	CHECK_EQ(test_reap(pid), first_closes ? 0 : 128 + SIGKILL);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+	test_tell(last[1]);
+	CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), want);
+	close(first[0]);
+	close(first[1]);
+	close(last[0]);
+	close(last[1]);
+	close(ready[0]);
+	close(ready[1]);
+	shmring_close(c);
+}
+
+static void the_last_to_leave_decides(void)
+{
+	share_and_leave(1, 0, -EOWNERDEAD);
+	share_and_leave(0, 1, -EPIPE);
+	share_and_leave(1, 1, -EPIPE);
+	share_and_leave(0, 0, -EOWNERDEAD);
 }
 
 /* The endpoint is the descriptor: it lives as long as any process holds it. */
@@ -491,6 +553,7 @@ int main(void)
 	RUN(producers_killed_at_random);
 	RUN(consumers_killed_at_random);
 	RUN(shared_after_fork);
+	RUN(the_last_to_leave_decides);
 	RUN(lives_while_a_child_holds_it);
 	DONE();
 }

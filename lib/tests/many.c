@@ -243,6 +243,62 @@ static void queue_orphans(void)
 	shmring_close(p);
 }
 
+/* A consumer that peeks at the next record, which is @nth, and is killed. */
+static void peek_and_die(struct shmring *r, struct shmring_opts *o, uint64_t nth)
+{
+	struct many_head head = { 0 };
+	const void *payload;
+	struct shmring *c;
+	long len;
+	pid_t pid = test_fork();
+
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(r), CONS, o, &c), 0);
+		if (!test_bad) {
+			len = shmring_peek(c, &payload, SHMRING_NOWAIT);
+			CHECK(many_check(payload, len, &head));
+			CHECK_EQ(head.nth, nth);
+		}
+		if (!test_bad)
+			raise(SIGKILL);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	/* The memfd backend looks who is dead when it has nothing better to do. */
+	shmring_wait(r, SHMRING_EV_PEER, SHMRING_NOWAIT);
+}
+
+/*
+ * While one consumer still reads what a dead one had claimed, the dead one's slot has a new
+ * consumer, which dies with a claim as well: nothing is forgotten.
+ */
+static void queue_slot_of_an_orphan(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t nth;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (nth = 0; nth < 4; nth++)
+		CHECK_EQ(many_send(p, 0, nth, 16, SHMRING_FOREVER), 0);
+	peek_and_die(p, &o, 0);
+	peek_and_die(p, &o, 0);		/* its successor is given that, before anything else */
+	CHECK_EQ(shmring_peek(c, &payload, SHMRING_FOREVER), 16);
+	CHECK(many_check(payload, 16, &head));
+	CHECK_EQ(head.nth, 0);
+	peek_and_die(p, &o, 1);
+	CHECK_EQ(shmring_release(c), 0);
+	for (nth = 1; nth < 4; nth++) {
+		CHECK_EQ(many_recv(c, &head, SHMRING_FOREVER), 16);
+		CHECK_EQ(head.nth, nth);
+	}
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), -EAGAIN);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 /* Enough is enough in bytes, in records, and when nobody is left to bring more. */
 static void thresholds(void)
 {
@@ -273,6 +329,7 @@ int main(void)
 	RUN(drop_newest);
 	RUN(overwrite);
 	RUN(queue_orphans);
+	RUN(queue_slot_of_an_orphan);
 	RUN(thresholds);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);

@@ -78,6 +78,8 @@ static inline void ring_reset(struct ring *r)
 	__u32 k;
 
 	memset(r->control, 0, r->control_size);
+	r->meta->topology = r->topology;
+	r->meta->producers = r->producers;
 	for (k = 0; k < r->producers; k++)
 		memset(r->data[k], 0, r->size);
 }
@@ -109,6 +111,7 @@ static inline void ring_make(struct ring *r, __u32 topology, __u32 producers, __
 		r->data[k] = ring_map(size, fd, 2);
 		close(fd);
 	}
+	ring_reset(r);
 }
 
 static inline void ring_free(struct ring *r)
@@ -136,17 +139,23 @@ static inline struct shmring_group ring_group(struct ring *r, __u32 slot)
 	return g;
 }
 
-/* The state of a slot changes, and then the count of those who came or went. */
-static inline void ring_state(struct ring *r, __u32 slot, __u32 state)
+/* Those who look at the slots of this one's role are to look again. */
+static inline void ring_count(struct ring *r, __u32 slot)
 {
 	__u64 *count = slot < r->producers ? &r->meta->tx_state : &r->meta->rx_state;
 
+	__atomic_fetch_add(count, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
+}
+
+/* The state of a slot changes, and then the count of those who came or went. */
+static inline void ring_state(struct ring *r, __u32 slot, __u32 state)
+{
 	if (state == SHMRING_SLOT_LIVE)
 		r->meta->slot[slot].generation++;
 	SHMRING_STEP();
 	__atomic_store_n(&r->meta->slot[slot].state, state, __ATOMIC_RELEASE);
 	SHMRING_STEP();
-	__atomic_fetch_add(count, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
+	ring_count(r, slot);
 }
 
 static inline int ring_tickets(const struct ring *r)
@@ -304,10 +313,8 @@ static inline void ring_join(struct ring_rx *x)
 			lane->done = shmring_broadcast_join(r->cursor[l]);
 		else if (ring_mark(r, l, lane))
 			abort();	/* nobody writes while somebody joins here */
-		lane->head = lane->done;
-		if (!r->overwrite)
-			shmring_store_release(&m->mine->lane[l].pos, lane->done);
 	}
+	shmring_merge_begin(m);
 	shmring_merge_join(m);
 }
 
@@ -350,6 +357,7 @@ static inline void ring_rx_enter(struct ring *r, __u32 slot, struct ring_rx *x)
 		x->m.tickets = (__u32)ring_tickets(r);
 		x->m.fence = 1;
 		x->m.overwrite = r->overwrite;
+		x->m.rejoin = r->topology == SHMRING_TOPO_BROADCAST;
 		for (l = 0; l < r->producers && r->topology == SHMRING_TOPO_BROADCAST; l++)
 			__atomic_store_n(&mine->lane[l].pos, SHMRING_POS_JOINING,
 					 __ATOMIC_RELEASE);
@@ -404,27 +412,36 @@ static inline void ring_rewind(struct ring_rx *x)
 		shmring_merge_rewind(&x->m);
 }
 
-/* Take over what a dead consumer of a QUEUE had claimed. Return: whether there was any. */
+/*
+ * Take over what a dead consumer of a QUEUE had claimed, the own slot's first. Return:
+ * whether there was any.
+ */
 static inline int ring_adopt(struct ring_rx *x)
 {
 	struct ring *r = x->r;
-	struct shmring_orphan *o;
+	struct shmring_orphan *mine = &r->meta->orphan[x->slot], *o;
 	__u32 slot;
 
-	for (slot = r->producers; slot < r->producers + r->consumers; slot++) {
+	for (slot = r->producers; mine->state == SHMRING_ORPHAN_NONE; slot++) {
+		if (slot == r->producers + r->consumers)
+			return 0;
 		o = &r->meta->orphan[slot];
 		if (o->state != SHMRING_ORPHAN_WAITING)
 			continue;
-		o->owner = x->slot;
-		__atomic_store_n(&o->state, SHMRING_ORPHAN_TAKEN, __ATOMIC_RELEASE);
-		x->c.lane = o->lane;
-		x->c.pos = o->pos;
-		x->c.head = o->pos;
-		x->c.end = o->end;
-		x->c.adopted = slot + 1;
-		return 1;
+		mine->lane = o->lane;
+		mine->pos = o->pos;
+		mine->end = o->end;
+		__atomic_store_n(&mine->state, SHMRING_ORPHAN_TAKEN, __ATOMIC_RELEASE);
+		ring_count(r, x->slot);
+		__atomic_store_n(&o->state, SHMRING_ORPHAN_NONE, __ATOMIC_RELEASE);
 	}
-	return 0;
+	__atomic_store_n(&mine->state, SHMRING_ORPHAN_TAKEN, __ATOMIC_RELEASE);
+	x->c.lane = mine->lane;
+	x->c.pos = mine->pos;
+	x->c.head = mine->pos;
+	x->c.end = mine->end;
+	x->c.adopted = x->slot + 1;
+	return 1;
 }
 
 static inline int ring_release(struct ring_rx *x)
@@ -435,32 +452,29 @@ static inline int ring_release(struct ring_rx *x)
 		return shmring_merge_release(&x->m);
 	if (!x->c.adopted)
 		return shmring_claim_release(&x->c);
-	__atomic_store_n(&x->r->meta->orphan[x->c.adopted - 1].state, SHMRING_ORPHAN_NONE,
-			 __ATOMIC_RELEASE);
-	x->c.adopted = 0;
 	x->c.records += x->c.ahead;
 	x->c.ahead = 0;
-	x->c.pos = x->c.end;
+	x->c.pos = x->c.head;
+	if (x->c.pos != x->c.end)
+		return 0;
+	shmring_claim_count(&x->c);
+	SHMRING_STEP();
+	__atomic_store_n(&x->r->meta->orphan[x->slot].state, SHMRING_ORPHAN_NONE,
+			 __ATOMIC_RELEASE);
+	shmring_claim_counted(&x->c);
 	return 0;
 }
 
 /* An endpoint is gone. What a consumer of a QUEUE held becomes an orphan before. */
 static inline void ring_end(struct ring *r, __u32 slot, __u32 state)
 {
-	struct shmring_orphan *o = &r->meta->orphan[slot], *taken;
+	struct shmring_orphan *o = &r->meta->orphan[slot];
 	struct shmring_group g = ring_group(r, slot);
-	__u32 k;
 
-	if (r->topology == SHMRING_TOPO_QUEUE && slot >= r->producers) {
-		for (k = r->producers; k < r->producers + r->consumers; k++) {
-			taken = &r->meta->orphan[k];
-			if (taken->state == SHMRING_ORPHAN_TAKEN && taken->owner == slot)
-				__atomic_store_n(&taken->state, SHMRING_ORPHAN_WAITING,
-						 __ATOMIC_RELEASE);
-		}
-		if (shmring_claim_made(&g, slot, o, r->size - 1))
-			__atomic_store_n(&o->state, SHMRING_ORPHAN_WAITING, __ATOMIC_RELEASE);
-	}
+	shmring_tally_settle(r->meta, r->cursor[slot], slot);
+	if (r->topology == SHMRING_TOPO_QUEUE && slot >= r->producers &&
+	    (o->state == SHMRING_ORPHAN_TAKEN || shmring_claim_made(&g, slot, o, r->size - 1)))
+		__atomic_store_n(&o->state, SHMRING_ORPHAN_WAITING, __ATOMIC_RELEASE);
 	ring_state(r, slot, state);
 }
 

@@ -40,7 +40,7 @@ struct scenario {
 	void (*setup)(void);
 
 	void (*actor[2])(void);
-	__u32 slot[2];		/* whose end a killed actor is */
+	__u32 slot[3];		/* whose end a killed actor is; of the second one's, one more + 1 */
 	void (*check)(int victim);
 };
 
@@ -93,7 +93,7 @@ static void prepare(int k)
 	done[k] = 0;
 }
 
-/* A producer that sends for several is killed with all of them. */
+/* One that sends for several is killed with all of them, one that claims and sends as both. */
 static void bury(const struct scenario *s, int victim)
 {
 	__u32 k;
@@ -101,6 +101,8 @@ static void bury(const struct scenario *s, int victim)
 	if (!victim && s->producers > 1)
 		for (k = 1; k < s->producers; k++)
 			ring_end(&r, k, SHMRING_SLOT_DEAD);
+	if (victim && s->slot[2])
+		ring_end(&r, s->slot[2] - 1, SHMRING_SLOT_DEAD);
 	ring_end(&r, s->slot[victim], SHMRING_SLOT_DEAD);
 }
 
@@ -309,6 +311,16 @@ static void go_on(__u32 consumer)
 	CHECK_EQ(got, 20);
 }
 
+/* Records that the endpoints of one role count, whoever was killed where. */
+static __u64 counted(__u32 first, __u32 n)
+{
+	__u64 sum = 0;
+
+	for (; n; n--)
+		sum += r.cursor[first++]->records;
+	return sum;
+}
+
 /* ---- one stream: SPSC, MPSC, BROADCAST ----------------------------------------------- */
 
 static void produce(void)
@@ -372,6 +384,7 @@ static void check_stream(int victim)
 		if (ring_next(&w->rx[0], &id, 1) < 0)
 			id = w->next;
 		CHECK(id == w->told[0] || id == w->told[0] + 1);
+		CHECK_EQ(counted(r.producers, 1), id);
 		w->told[0] = id;
 		ring_rewind(&w->rx[0]);
 	}
@@ -385,6 +398,8 @@ static void check_stream(int victim)
 	CHECK(w->told[0] >= w->acked && w->told[0] <= w->next + 1);
 	if (victim)
 		CHECK_EQ(w->told[0], w->next);
+	CHECK_EQ(counted(0, r.producers), w->told[0]);
+	CHECK_EQ(counted(r.producers, 1), w->told[0]);
 	go_on(0);
 }
 
@@ -430,11 +445,62 @@ static void refill(void)
 	send_next(0, BIG);
 }
 
+/* Two claimed at once, released one after the other. */
+static void claim_two(void)
+{
+	__u32 k, id;
+
+	if (shmring_claim(&w->rx[0].c, 2))
+		return;
+	for (k = 0; k < 2 && ring_next(&w->rx[0], &id, 2) >= 0; k++) {
+		hook();
+		CHECK(id < 64 && !w->seen[id & 63]++);
+		ring_release(&w->rx[0]);
+	}
+}
+
+/* Consumer 0 died with what it had claimed: two records. */
+static void orphaned(void)
+{
+	two_records();
+	if (shmring_claim(&w->rx[0].c, 2))
+		abort();
+	ring_end(&r, r.producers, SHMRING_SLOT_DEAD);
+	send_next(0, 8);
+}
+
+/* Adopts, reads, gives back, and goes on to what is in the lane. */
+static void adopt(__u32 k)
+{
+	__u32 id;
+
+	ring_adopt(&w->rx[k]);
+	while (w->rx[k].c.adopted && ring_next(&w->rx[k], &id, 1) >= 0) {
+		hook();
+		CHECK(id < 64 && !w->seen[id & 63]++);
+		ring_release(&w->rx[k]);
+	}
+	take(k, k);
+}
+
+static void adopt_1(void)
+{
+	adopt(1);
+}
+
+static void claim_2_and_refill(void)
+{
+	take(1, 2);
+	send_next(0, BIG);
+	send_next(0, BIG);
+}
+
 /* What a victim had not released comes once more, to somebody else; nothing else does. */
 static void check_queue(int victim)
 {
 	struct ring_rx *spare = &w->rx[r.consumers - 1];
 	__u32 slot, id;
+	__u64 pos;
 
 	for (slot = r.producers; slot < r.producers + r.consumers; slot++) {
 		struct shmring_orphan *o = &r.meta->orphan[slot];
@@ -442,11 +508,14 @@ static void check_queue(int victim)
 		if (o->state != SHMRING_ORPHAN_WAITING)
 			continue;
 		CHECK(victim >= 0);
-		id = ring_id(r.data[o->lane] + (o->pos & (SIZE - 1)) + 8, 8);
-		CHECK(id < 64 && w->seen[id & 63] <= 1);
-		w->seen[id & 63] = 0;
+		for (pos = o->pos; pos != o->end; pos += shmring_record_size(8)) {
+			id = ring_id(r.data[o->lane] + (pos & (SIZE - 1)) + 8, 8);
+			CHECK(id < 64 && w->seen[id & 63] <= 1);
+			w->seen[id & 63] = 0;
+		}
 		CHECK(ring_adopt(spare));
-		CHECK(take(0, r.consumers - 1) >= 0);
+		while (spare->c.adopted && !test_bad)
+			CHECK(take(0, r.consumers - 1) >= 0);
 	}
 	if (r.meta->slot[0].state != SHMRING_SLOT_LIVE)
 		CHECK(ring_tx_begin(&r, 0, &w->tx[0]) >= 0);
@@ -456,6 +525,7 @@ static void check_queue(int victim)
 		CHECK_EQ(w->seen[id], 1);
 	for (id = w->next + 1; id < 64; id++)
 		CHECK_EQ(w->seen[id], 0);
+	CHECK_EQ(counted(0, r.producers), counted(r.producers, r.consumers));
 	go_on(r.consumers - 1);
 }
 
@@ -598,6 +668,8 @@ static const struct scenario scenarios[] = {
 	{ "mpsc full", STREAM(MPSC, 2), full, { produce_full, consume }, { 0, 2 }, check_stream },
 	{ "broadcast", STREAM(BROADCAST, 2), begin, { produce_in_turn, consume }, { 0, 2 },
 	  check_stream },
+	{ "broadcast batch", STREAM(BROADCAST, 2), begin, { produce_batch, consume }, { 0, 2 },
+	  check_stream },
 	{ "broadcast full", STREAM(BROADCAST, 1), full, { produce_full, consume }, { 0, 1 },
 	  check_stream },
 	{ "last record", SHMRING_TOPO_QUEUE, 1, 3, 0, 4, one_record, { claim_0, claim_1 }, { 1, 2 },
@@ -607,7 +679,11 @@ static const struct scenario scenarios[] = {
 	{ "claim and refill", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, full, { claim_0, refill }, { 1, 0 },
 	  check_queue },
 	{ "gone past", SHMRING_TOPO_QUEUE, 1, 3, 0, 2, full, { claim_0, claim_and_refill },
+	  { 1, 2, 1 }, check_queue },
+	{ "released in parts", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, two_records, { claim_two, claim_1 },
 	  { 1, 2 }, check_queue },
+	{ "adopted", SHMRING_TOPO_QUEUE, 1, 4, 0, 2, orphaned, { adopt_1, claim_2_and_refill },
+	  { 2, 3, 1 }, check_queue },
 	{ "join", SHMRING_TOPO_BROADCAST, 1, 1, 0, 3, producer_only,
 	  { produce_five, join_and_take },
 	  { 0, 1 }, check_join },

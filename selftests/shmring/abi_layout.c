@@ -139,6 +139,7 @@ AT(shmring_cursor, kicks, 408);
 AT(shmring_cursor, wake_records, 144);
 AT(shmring_cursor, lost, 416);
 AT(shmring_cursor, high, 424);
+AT(shmring_cursor, tally, 432);
 AT(shmring_cursor, limit, 512);
 AT(shmring_cursor, mark, 640);
 AT(shmring_cursor, hold, 768);
@@ -161,13 +162,14 @@ AT(shmring_orphan, state, 0);
 AT(shmring_orphan, lane, 4);
 AT(shmring_orphan, pos, 8);
 AT(shmring_orphan, end, 16);
-AT(shmring_orphan, owner, 24);
+AT(shmring_orphan, resv, 24);
 
 SIZE(shmring_mark, 16);
 AT(shmring_mark, records, 8);
 
 SIZE(shmring_lane_pos, 64);
 AT(shmring_lane_pos, pos, 0);
+AT(shmring_lane_pos, tally, 8);
 
 SIZE(shmring_shared, 4096);
 AT(shmring_shared, tickets, 0);

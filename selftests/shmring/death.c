@@ -122,7 +122,7 @@ static void victim(const char *name, __u32 role, enum state state, __u32 records
 		close(e.fd);
 		break;
 	case CLOSING:
-		shmring_store(&e.cursor->closed, 1);
+		shmring_store(&e.cursor->closed, (__u32)getpid());
 		break;
 	default:
 		break;
@@ -289,7 +289,7 @@ FIXTURE_SETUP(asleep)
 	if (!self->victim.pid) {
 		CHECK_EQ(0, endpoint_map(&e, ring_create(SPSC, variant->role, page_size(),
 							 self->name)));
-		shmring_store(&e.cursor->closed, variant->closed);
+		shmring_store(&e.cursor->closed, variant->closed ? (__u32)getpid() : 0);
 		CHECK(tell(self->victim.sock));
 		pause();
 		_exit(2);

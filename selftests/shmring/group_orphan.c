@@ -71,7 +71,7 @@ static void take_over(struct member *m)
 /* A consumer that ignores its own slot's orphan. */
 static void claim_anew(struct member *m)
 {
-	CHECK(m->meta->orphan[m->info.slot].state == SHMRING_ORPHAN_WAITING);
+	CHECK(m->meta->orphan[m->info.slot].state == SHMRING_ORPHAN_TAKEN);
 	CHECK(member_get(m) >= 0);
 }
 
@@ -104,16 +104,16 @@ TEST_F(orphan, is_exactly_what_was_claimed)
 	EXPECT_EQ(SHMRING_ORPHAN_WAITING, self->p.meta->orphan[FIRST].state);
 	EXPECT_EQ(SHMRING_SLOT_DEAD, self->p.meta->slot[FIRST].state);
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
-	self->adopt.lane = 7;
-	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
-	EXPECT_EQ(FIRST, self->adopt.slot);
-	EXPECT_EQ(0, self->adopt.lane);
-	EXPECT_EQ(0, self->adopt.pos);
-	EXPECT_EQ(32, self->adopt.end);
-	EXPECT_EQ(0, self->p.meta->orphans);
+	EXPECT_EQ(0, self->p.meta->orphans);	/* taken with the slot */
 	EXPECT_EQ(SHMRING_ORPHAN_TAKEN, self->p.meta->orphan[FIRST].state);
-	EXPECT_EQ(FIRST, self->p.meta->orphan[FIRST].owner);
-	EXPECT_EQ(-ENOENT, ring_adopt(c.fd, &self->adopt, TAKE));
+	for (int again = 0; again < 2; again++) {
+		self->adopt.lane = 7;
+		ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
+		EXPECT_EQ(FIRST, self->adopt.slot);
+		EXPECT_EQ(0, self->adopt.lane);
+		EXPECT_EQ(0, self->adopt.pos);
+		EXPECT_EQ(32, self->adopt.end);
+	}
 	EXPECT_EQ('b', member_take(&c));	/* the rest is as it was */
 	self->adopt.slot = FIRST;
 	EXPECT_EQ(0, ring_adopt(c.fd, &self->adopt, DONE));
@@ -160,7 +160,7 @@ TEST_F(orphan, is_left_by_a_close_as_well)
 	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
 	ASSERT_EQ('a', member_get(&c));
-	c.mine->closed = 1;
+	c.mine->closed = (__u32)getpid();
 	member_close(&c);
 	EXPECT_EQ(SHMRING_SLOT_CLOSED, self->p.meta->slot[FIRST].state);
 	EXPECT_EQ(1ull << FIRST, self->p.meta->orphans);
@@ -189,20 +189,47 @@ TEST_F(orphan, is_its_owners_alone)
 	struct member a, b;
 
 	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
-	die_after(_metadata, self->ring, claim_one);
 	ASSERT_TRUE(member_attach(&a, CONSUMER, self->ring));
 	ASSERT_TRUE(member_attach(&b, CONSUMER, self->ring));
-	self->adopt.slot = FIRST;
-	EXPECT_EQ(-EINVAL, ring_adopt(a.fd, &self->adopt, DONE));	/* not taken */
+	die_after(_metadata, self->ring, claim_one);
+	self->adopt.slot = FIRST + 1;
+	EXPECT_EQ(-EINVAL, ring_adopt(b.fd, &self->adopt, DONE));	/* not taken */
 	ASSERT_EQ(0, ring_adopt(b.fd, &self->adopt, TAKE));
-	EXPECT_EQ(-ENOENT, ring_adopt(a.fd, &self->adopt, TAKE));
+	EXPECT_EQ(FIRST + 1, self->adopt.slot);
+	EXPECT_EQ(SHMRING_ORPHAN_NONE, self->p.meta->orphan[FIRST + 2].state);
+	EXPECT_EQ(SHMRING_ORPHAN_TAKEN, self->p.meta->orphan[FIRST + 1].state);
 	EXPECT_EQ(-EINVAL, ring_adopt(a.fd, &self->adopt, DONE));
+	EXPECT_EQ(-ENOENT, ring_adopt(a.fd, &self->adopt, TAKE));
+	self->adopt.slot = FIRST + 1;
 	EXPECT_EQ(0, ring_adopt(b.fd, &self->adopt, DONE));
 	member_close(&a);
 	member_close(&b);
 }
 
-/* A successor is given its own slot's first. */
+/* It has moved on when its slot has a new consumer: that one may leave another. */
+TEST_F(orphan, leaves_its_slot_to_the_next)
+{
+	struct member a, b;
+
+	ASSERT_TRUE(member_attach(&a, CONSUMER, self->ring));
+	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
+	ASSERT_EQ(0, member_send(&self->p, 24, 'b'));
+	die_after(_metadata, self->ring, claim_one);
+	ASSERT_EQ(0, ring_adopt(a.fd, &self->adopt, TAKE));
+	ASSERT_TRUE(member_attach(&b, CONSUMER, self->ring));
+	EXPECT_EQ(-ENOENT, ring_adopt(b.fd, &self->adopt, TAKE));
+	ASSERT_EQ('b', member_get(&b));
+	member_close(&b);
+	EXPECT_EQ(2ull << FIRST, self->p.meta->orphans);
+	EXPECT_EQ(32, self->p.meta->orphan[FIRST + 1].pos);
+	self->adopt.slot = FIRST;
+	ASSERT_EQ(0, ring_adopt(a.fd, &self->adopt, DONE));
+	ASSERT_EQ(0, ring_adopt(a.fd, &self->adopt, TAKE));
+	EXPECT_EQ(32, self->adopt.pos);
+	member_close(&a);
+}
+
+/* A successor has its own slot's, and no other before. */
 TEST_F(orphan, of_the_own_slot_comes_first)
 {
 	struct member a, b, c;
@@ -220,10 +247,11 @@ TEST_F(orphan, of_the_own_slot_comes_first)
 	ASSERT_TRUE(member_attach(&b, CONSUMER, self->ring));
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
 	EXPECT_EQ(0, a.mine->hold | b.mine->hold);
+	EXPECT_EQ(-ENOENT, ring_adopt(c.fd, &self->adopt, TAKE));
 	ASSERT_EQ(0, ring_adopt(b.fd, &self->adopt, TAKE));
 	EXPECT_EQ(FIRST + 1, self->adopt.slot);
 	EXPECT_EQ(1, self->adopt.lane);
-	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
+	ASSERT_EQ(0, ring_adopt(a.fd, &self->adopt, TAKE));
 	EXPECT_EQ(FIRST, self->adopt.slot);
 	EXPECT_EQ(0, self->adopt.lane);
 	member_close(&a);
@@ -242,6 +270,7 @@ TEST_F(orphan, of_a_slot_is_one_at_a_time)
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
 	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
 	EXPECT_EQ(0, self->adopt.pos);
+	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, DONE));
 	EXPECT_EQ(-ENOENT, ring_adopt(c.fd, &self->adopt, TAKE));
 	member_close(&c);
 }
@@ -313,8 +342,8 @@ TEST_F(orphan, adopt_refuses)
 
 	ASSERT_NE(MAP_FAILED, (void *)page);
 	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
-	die_after(_metadata, self->ring, claim_one);
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
+	die_after(_metadata, self->ring, claim_one);
 	EXPECT_EQ(-EINVAL, ring_adopt(self->p.fd, &self->adopt, TAKE));
 	EXPECT_EQ(-EINVAL, ring_adopt(self->ring, &self->adopt, TAKE));
 	EXPECT_EQ(-EINVAL, ring_adopt(mpsc, &self->adopt, TAKE));
@@ -334,14 +363,13 @@ TEST_F(orphan, adopt_refuses)
 	big.arg.size = sizeof(big.arg) - 1;
 	EXPECT_EQ(-EINVAL, dev_ioctl(c.fd, SHMRING_IOC_ADOPT, &big));
 
-	/* Who cannot be told has not taken it. */
+	/* Who cannot be told asks again. */
 	page->size = sizeof(*page);
 	page->op = TAKE;
 	ASSERT_EQ(0, mprotect(page, page_size(), PROT_READ));
 	EXPECT_EQ(-EFAULT, dev_ioctl(c.fd, SHMRING_IOC_ADOPT, page));
-	EXPECT_EQ(1ull << FIRST, c.meta->orphans);
-	EXPECT_EQ(SHMRING_ORPHAN_WAITING, c.meta->orphan[FIRST].state);
 	EXPECT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
+	EXPECT_EQ(32, self->adopt.end);
 	close(mpsc);
 	member_close(&c);
 }

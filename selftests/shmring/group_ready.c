@@ -214,7 +214,7 @@ TEST_F(ready, with_what_is_left_when_all_producers_are_gone)
 	member_close(&self->p[0]);
 	EXPECT_EQ(-EAGAIN, ring_wait_need(c->fd, IN, 64, NOW));
 	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, PEER, NOW));
-	self->p[1].mine->closed = 1;
+	self->p[1].mine->closed = (__u32)getpid();
 	member_close(&self->p[1]);
 	EXPECT_EQ(IN, ring_wait_need(c->fd, IN, 64, NOW));
 	EXPECT_EQ(IN | PEER, ring_wait_need(c->fd, IN | PEER, 64, NOW));
@@ -280,11 +280,11 @@ TEST_F(ready, with_space_in_the_own_lane)
 TEST_F(ready, when_consumers_are_gone)
 {
 	fill(_metadata, &self->p[0]);
-	self->c[0].mine->closed = 1;
+	self->c[0].mine->closed = (__u32)getpid();
 	member_close(&self->c[0]);
 	if (self->consumers == 2) {
 		EXPECT_EQ(-EAGAIN, ring_wait(self->p[0].fd, OUT, NOW));
-		self->c[1].mine->closed = 1;
+		self->c[1].mine->closed = (__u32)getpid();
 		member_close(&self->c[1]);
 	}
 	EXPECT_EQ(PEER, ring_wait(self->p[0].fd, PEER, NOW));

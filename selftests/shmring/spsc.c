@@ -114,7 +114,7 @@ static void produce(const char *name, __u32 records, unsigned int batch, int rep
 		if (shmring_spsc_publish(&tx) > 0)
 			CHECK_EQ(0, ring_kick(e.fd));
 	}
-	shmring_store(&e.cursor->closed, 1);
+	shmring_store(&e.cursor->closed, (__u32)getpid());
 	CHECK_EQ(sizeof(out), write(report, &out, sizeof(out)));
 	_exit(0);
 }

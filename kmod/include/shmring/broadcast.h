@@ -40,7 +40,7 @@ static inline int shmring_broadcast_gate(const struct shmring_group *g, __u32 la
 
 		if (!shmring_group_live(g, slot))
 			continue;
-		/* pairs with the store-release in shmring_merge_release() */
+		/* pairs with the store-release in shmring_merge_tell() */
 		pos = shmring_load_acquire(&shmring_group_cursor(g, slot)->lane[lane].pos);
 		if (pos == SHMRING_POS_JOINING)
 			return -EAGAIN;
@@ -117,33 +117,57 @@ static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 p
 }
 
 /**
+ * shmring_broadcast_told() - where what earlier producers published ends, as they told
+ * @g: a group of the ring
+ * @lane: the lane
+ * @size: data_size
+ *
+ * If no live consumer can be there a predecessor lied, and one of their positions is taken;
+ * a consumer that lies alone is not believed.
+ *
+ * Return: the position, which may have more behind it that was not told of.
+ */
+static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 lane, __u64 size)
+{
+	__u64 told = shmring_load(&shmring_group_cursor(g, lane)->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	__u64 other = told, pos;
+	__u32 slot;
+
+	for (slot = g->producers; slot < g->producers + g->consumers; slot++) {
+		if (!shmring_group_live(g, slot))
+			continue;
+		/* pairs with the store-release in shmring_merge_tell() */
+		pos = shmring_load_acquire(&shmring_group_cursor(g, slot)->lane[lane].pos);
+		if (pos == SHMRING_POS_JOINING || (pos & (SHMRING_REC_ALIGN - 1)))
+			continue;
+		if (shmring_spsc_used(told, pos, size) != SHMRING_SPSC_IMPOSSIBLE)
+			return told;
+		other = pos;
+	}
+	return other;
+}
+
+/**
  * shmring_broadcast_recover() - take over a lane from earlier producers
  * @tx: producer, with @data, @mask and @mine set
  * @g: its group
  * @overwrite: consumers gate nothing
  *
- * The walk begins at the position that the predecessor told, or at a live consumer's
- * if that contradicts it; in an OVERWRITE lane at its last mark.
+ * The walk begins at the position that the predecessor told, if that can be; in an
+ * OVERWRITE lane at its last mark. Nonsense before it is the consumers' to step over: a
+ * position of one of them is not to decide where records of the others end.
  *
  * Return: whether records were found that nobody was told of.
  */
 static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 					    const struct shmring_group *g, int overwrite)
 {
-	__u64 from = shmring_load(&tx->mine->pos), pos, records = 0;
+	__u64 from = shmring_load(&tx->mine->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	__u64 pos, records = 0;
 	int found, marked = 0;
-	__u32 slot;
 
-	from &= ~(__u64)(SHMRING_REC_ALIGN - 1);
-	for (slot = g->producers; slot < g->producers + g->consumers && !overwrite; slot++) {
-		if (!shmring_group_live(g, slot))
-			continue;
-		/* pairs with the store-release in shmring_merge_release() */
-		pos = shmring_load_acquire(&shmring_group_cursor(g, slot)->lane[g->slot].pos);
-		if (pos != SHMRING_POS_JOINING && !(pos & (SHMRING_REC_ALIGN - 1)) &&
-		    shmring_spsc_used(from, pos, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
-			from = pos;
-	}
+	if (!overwrite)
+		from = shmring_broadcast_told(g, g->slot, tx->mask + 1);
 	if (overwrite && !shmring_overwrite_mark(tx->mine, tx->mask + 1, 1, &pos, &records)) {
 		marked = 1;
 		from = pos;

@@ -146,6 +146,7 @@ static inline int shmring_lane_publish(struct shmring_spsc_tx *tx, const struct 
 	/* pairs with the load-acquire of the word in merge, claim and spsc_peek */
 	shmring_store_release(word, tx->hold_word);
 	tx->hold_word = 0;
+	shmring_tally_note(tx->mine->tally, &tx->noted, shmring_tally_key(tx->tail), tx->records);
 	shmring_store(&tx->mine->records, tx->records);
 	/* pairs with the load-acquire of whoever is about to sleep, and the kernel's */
 	shmring_store_release(&tx->mine->pos, tx->tail);

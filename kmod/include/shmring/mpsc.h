@@ -30,7 +30,7 @@
  *     pairs with           load-acquire of the counter in shmring_merge_horizon()
  *     so that              what had been published before a ticket was taken is seen
  *                          by a look into its lane after the ticket was
- *   shmring_merge_release  store-release of the position in the lane
+ *   shmring_merge_tell     store-release of the position in the lane
  *     pairs with           load-acquire of it in shmring_mpsc_refresh()
  *     so that              the payload was read before it is overwritten
  */
@@ -51,7 +51,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
 {
 	const struct shmring_cursor *consumer = shmring_group_cursor(g, g->producers);
 
-	/* pairs with the store-release in shmring_merge_release() */
+	/* pairs with the store-release in shmring_merge_tell() */
 	return shmring_lane_gate(tx, shmring_load_acquire(&consumer->lane[g->slot].pos));
 }
 
@@ -69,6 +69,10 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
  * @generation: how many producers the lane had when that was last looked at
+ * @begin: what had been told of the lane when the last of them came: nonsense before it is
+ *	a predecessor's
+ * @released: records released from this lane
+ * @noted: which place of its tally was written last
  */
 struct shmring_merge_lane {
 	const unsigned char *data;
@@ -83,6 +87,9 @@ struct shmring_merge_lane {
 	__u32 ahead;
 	__u32 generation;
 	__u64 records;
+	__u64 begin;
+	__u64 released;
+	__u32 noted;
 };
 
 /**
@@ -105,7 +112,8 @@ struct shmring_merge_lane {
  * @tickets: there is more than one lane
  * @fence: producers may sleep
  * @overwrite: producers do not wait
- * @rejoin: a broken lane goes on where its next producer begins, not where it broke
+ * @rejoin: a lane with nonsense goes on where its next producer began; otherwise that one
+ *	cuts it off
  */
 struct shmring_merge {
 	struct shmring_group g;
@@ -150,22 +158,55 @@ static inline int shmring_merge_lapped(const struct shmring_merge *m, __u32 l, _
 }
 
 /*
- * A lane was lapped: go on from a mark, and count what lies between. Return: whether that
- * was possible.
+ * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
+ * between. Return: whether that was possible.
  */
-static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l)
+static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int newest)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
 	__u64 pos, records;
 
-	if (lane->ahead || shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, 0,
-						  &pos, &records))
+	if (lane->ahead ||
+	    shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, newest, &pos, &records) ||
+	    (newest && (__s64)(pos - lane->head) <= 0))
 		return 0;	/* release first; or the next look will do */
 	m->lost += records - lane->records;
 	lane->records = records;
 	lane->done = pos;
 	lane->head = pos;
 	shmring_store(&m->mine->lost, m->lost);
+	return 1;
+}
+
+/* Tell how far a lane is read. */
+static inline void shmring_merge_tell(struct shmring_merge *m, __u32 l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	struct shmring_lane_pos *mine = &m->mine->lane[l];
+
+	shmring_tally_note(mine->tally, &lane->noted, shmring_tally_key(lane->done),
+			   lane->released);
+	/* pairs with the load-acquire in shmring_mpsc_refresh(), shmring_broadcast_gate() */
+	shmring_store_release(&mine->pos, lane->done);
+}
+
+/*
+ * Nonsense that a predecessor of the lane's producer left: go on where that one began, or
+ * at a mark. Return: whether it is such.
+ */
+static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+
+	if (!m->rejoin || (__s64)(lane->begin - lane->head) <= 0)
+		return 0;
+	if (lane->ahead)
+		return 1;	/* once that is released */
+	if (m->overwrite)
+		return shmring_merge_resync(m, l, 1);
+	lane->done = lane->begin;
+	lane->head = lane->begin;
+	shmring_merge_tell(m, l);
 	return 1;
 }
 
@@ -216,7 +257,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		word = shmring_load_acquire(header);
 		if (shmring_likely(!shmring_merge_lapped(m, l, lane->head)))
 			break;
-		if (!shmring_merge_resync(m, l) || !--tries)
+		if (!shmring_merge_resync(m, l, 0) || !--tries)
 			return 0;
 	}
 	if (!word) {
@@ -231,7 +272,10 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		if ((word & SHMRING_REC_READY) && lane->head != lane->done &&
 		    shmring_record_size(word & SHMRING_REC_LEN) <= m->mask)
 			return 0;
-		m->broken |= 1u << l;
+		if (!shmring_merge_skip(m, l))
+			m->broken |= 1u << l;
+		else if (lane->ahead)
+			return 0;
 		return -EBADMSG;
 	}
 	ticket = shmring_merge_ticket(m, lane, word, header);
@@ -252,14 +296,32 @@ static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
 	if (generation == lane->generation)
 		return;
 	lane->generation = generation;
-	if ((m->broken & 1u << l) && m->rejoin && !lane->ahead) {
-		/* pairs with the store-release in shmring_lane_publish() */
-		lane->done = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
-			     ~(__u64)(SHMRING_REC_ALIGN - 1);
-		lane->head = lane->done;
-		shmring_store_release(&m->mine->lane[l].pos, lane->done);
-	}
+	/* pairs with the store-release in shmring_lane_publish() */
+	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	if (m->broken & 1u << l)
+		shmring_merge_skip(m, l);	/* it was told of */
 	m->broken &= ~(1u << l);
+}
+
+/**
+ * shmring_merge_begin() - tell where a new consumer begins
+ * @m: consumer, with @records and each lane's @done set
+ */
+static inline void shmring_merge_begin(struct shmring_merge *m)
+{
+	__u32 l;
+
+	shmring_store_release(&m->mine->tally[0], 0);	/* no notes of a predecessor's ... */
+	for (l = 0; l < m->g.producers; l++) {
+		struct shmring_merge_lane *lane = &m->lane[l];
+
+		lane->head = lane->done;
+		lane->released = l ? 0 : m->records;
+		shmring_tally_note(m->mine->lane[l].tally, &lane->noted,
+				   shmring_tally_key(lane->done), lane->released);
+		shmring_merge_tell(m, l);	/* in both places, that is */
+	}
+	shmring_store_release(&m->mine->tally[0], 1);	/* ... are among them now */
 }
 
 /**
@@ -543,10 +605,10 @@ static inline int shmring_merge_release(struct shmring_merge *m)
 		lane->done = lane->head;
 		lane->records += lane->ahead;
 		m->records += lane->ahead;
+		lane->released += lane->ahead;
 		lane->ahead = 0;
 		lane->base = lane->floor;
-		/* pairs with the load-acquire in shmring_mpsc_refresh() */
-		shmring_store_release(&m->mine->lane[l].pos, lane->done);
+		shmring_merge_tell(m, l);
 	}
 	m->first = SHMRING_NO_LANE;
 	shmring_store(&m->mine->records, m->records);

@@ -26,11 +26,11 @@
  *
  * Ordering:
  *
- *   shmring_claim_try      hold, then the fully ordered swap of the front
+ *   shmring_claim_hold     hold, then the fully ordered swap of the front (claim_try)
  *     pairs with           load-acquire of the front, then of holds in
  *                          shmring_queue_refresh()
  *     so that              a producer that sees the front moved sees the hold
- *   shmring_claim_release  store-release of hold
+ *   shmring_claim_hold     store-release of hold, after what was read (claim_release)
  *     pairs with           load-acquire of hold in shmring_queue_refresh()
  *     so that              the payload was read before it is overwritten
  *   shmring_claim_try      proof, then the swap
@@ -77,6 +77,7 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @fence: producers may sleep
  * @most: how many records a claim may have where there is plenty
  * @claimed: how many the last one had
+ * @noted: which place of @mine->tally was written last
  * @generation: how many producers each lane had when that was last looked at
  * @told: how far each producer said to be when that was last asked
  * @data: the lanes, each mapped twice in a row
@@ -97,6 +98,7 @@ struct shmring_claims {
 	__u32 fence;
 	__u32 most;
 	__u32 claimed;
+	__u32 noted;
 	__u32 generation[SHMRING_SLOTS_MAX];
 	__u64 told[SHMRING_SLOTS_MAX];
 	const unsigned char *data[SHMRING_SLOTS_MAX];
@@ -123,6 +125,14 @@ static inline void shmring_claim_join(struct shmring_claims *c)
 	}
 }
 
+/* Say what is held from now on. */
+static inline void shmring_claim_hold(struct shmring_claims *c, __u64 hold)
+{
+	shmring_tally_note(c->mine->tally, &c->noted, hold, c->records);
+	/* pairs with the load-acquire in shmring_claim_made(), shmring_queue_gate() */
+	shmring_store_release(&c->mine->hold, hold);
+}
+
 /*
  * How many bytes of a lane this consumer may claim at once. The producer's position is
  * asked for when what it had told is used up, and decides nothing but this.
@@ -134,7 +144,7 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 	if (c->most < 2)
 		return 0;
 	if (!rest || rest > c->mask) {
-		c->told[lane] = shmring_load(&c->g.cursor[lane]->pos);
+		c->told[lane] = shmring_load(&shmring_group_cursor(&c->g, lane)->pos);
 		rest = c->told[lane] - pos;
 	}
 	return rest > c->mask ? 0 : rest / (2 * c->g.consumers);
@@ -180,9 +190,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			return -EBADMSG;
 		}
 		shmring_store(&c->mine->hold_end, end);
-		/* pairs with the load-acquire in shmring_claim_made(); hold_end first */
-		shmring_store_release(&c->mine->hold,
-				      shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
+		shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
 		if (owner && slot != c->g.slot && slot >= c->g.producers &&
 		    slot < c->g.producers + c->g.consumers) {
 			__aligned_u64 *proof = shmring_proof(&c->g, lane, slot);
@@ -202,7 +210,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			c->claimed = k;
 			return 1;
 		}
-		shmring_store(&c->mine->hold, 0);
+		shmring_claim_hold(c, 0);
 	}
 	return 0;
 }
@@ -291,10 +299,28 @@ static inline int shmring_claim_release(struct shmring_claims *c)
 	c->ahead = 0;
 	c->pos = c->head;
 	shmring_store(&c->mine->records, c->records);
-	/* pairs with the load-acquire in shmring_queue_refresh() */
-	shmring_store_release(&c->mine->hold, c->pos == c->end ? 0 :
+	shmring_claim_hold(c, c->pos == c->end ? 0 :
 			      shmring_tagged(c->pos, SHMRING_HOLD_VALID | c->lane));
 	return shmring_group_check(&c->g, (int)c->fence);
+}
+
+/**
+ * shmring_claim_count() - count what was adopted and read, if the orphan is given back now
+ * @c: consumer
+ *
+ * Of one that is killed in between the orphan is read again, and is not counted.
+ */
+static inline void shmring_claim_count(struct shmring_claims *c)
+{
+	shmring_tally_note(c->mine->tally, &c->noted, c->g.slot, c->records);
+	shmring_store(&c->mine->records, c->records);
+}
+
+/* shmring_claim_counted() - the orphan was given back */
+static inline void shmring_claim_counted(struct shmring_claims *c)
+{
+	shmring_tally_note(c->mine->tally, &c->noted, 0, c->records);
+	c->adopted = 0;
 }
 
 /**
@@ -310,7 +336,7 @@ static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
 				     struct shmring_orphan *orphan, __u64 mask)
 {
 	const struct shmring_cursor *cursor = shmring_group_cursor(g, slot);
-	/* pairs with the store-release in shmring_claim_try() */
+	/* pairs with the store-release in shmring_claim_hold(); hold_end comes before it */
 	__u64 hold = shmring_load_acquire(&cursor->hold);
 	__u64 end = shmring_load(&cursor->hold_end);
 	__u64 pos = shmring_tagged_pos(hold), front;
@@ -348,7 +374,7 @@ static inline int shmring_queue_gate(const struct shmring_group *g, __u32 lane, 
 		for (slot = first; slot < first + g->consumers; slot++) {
 			if (!shmring_group_live(g, slot))
 				continue;
-			/* pairs with the store-release in shmring_claim_release() */
+			/* pairs with the store-release in shmring_claim_hold() */
 			word = shmring_load_acquire(&shmring_group_cursor(g, slot)->hold);
 			pos = shmring_tagged_pos(word);
 			if ((word & SHMRING_TAG_MASK) == (SHMRING_HOLD_VALID | lane) &&

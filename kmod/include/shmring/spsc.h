@@ -40,6 +40,7 @@
 
 #include <linux/shmring.h>
 #include <shmring/barrier.h>
+#include <shmring/tally.h>
 
 #ifndef __KERNEL__
 #include <errno.h>
@@ -77,6 +78,7 @@ static inline __u64 shmring_record_max(__u64 data_size)
 #define SHMRING_AHEAD_LINE	64
 
 #define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
+#define SHMRING_RECOUNT_TRIES	64
 
 /**
  * shmring_spsc_used() - bytes between two positions that the sides told
@@ -111,6 +113,7 @@ static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
  * @chain: what records of a batch but the first have in their header word besides
  *	READY: 0, or SHMRING_REC_CHAIN where publications have tickets
  * @records: records published
+ * @noted: which place of @mine->tally was written last; not used by an SPSC ring
  * @mine: this side's CURSOR page
  * @peer: the consumer's CURSOR page; NULL where there are several
  */
@@ -124,6 +127,7 @@ struct shmring_spsc_tx {
 	__u32 hold_word;
 	__u32 fence;
 	__u32 chain;
+	__u32 noted;
 	__u64 records;
 	struct shmring_cursor *mine;
 	const struct shmring_cursor *peer;
@@ -138,6 +142,7 @@ struct shmring_spsc_tx {
  * @records: records released
  * @ahead: records between @done and @head
  * @fence: the producer may sleep
+ * @noted: which place of @mine->tally was written last
  * @mine: this side's CURSOR page
  * @peer: the producer's CURSOR page
  * @near: position before which the producer is likely to be writing; 0: nowhere
@@ -150,6 +155,7 @@ struct shmring_spsc_rx {
 	__u64 records;
 	__u32 ahead;
 	__u32 fence;
+	__u32 noted;
 	struct shmring_cursor *mine;
 	const struct shmring_cursor *peer;
 	__u64 near;
@@ -413,10 +419,29 @@ static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
 	rx->done = pos;
 	rx->records = records;
 	rx->ahead = 0;
+	shmring_tally_note(rx->mine->tally, &rx->noted, shmring_tally_key(pos), records);
 	shmring_store(&rx->mine->records, records);
 	/* pairs with the load-acquire in shmring_spsc_refresh() */
 	shmring_store_release(&rx->mine->pos, pos);
 	return shmring_spsc_armed(rx->peer, pos, records, rx->fence);
+}
+
+/*
+ * Records between two positions, and whether the second one is met: what lies between may be
+ * any bytes.
+ */
+static inline int shmring_lane_count(const struct shmring_spsc_tx *tx, __u64 from, __u64 to,
+				     __u64 *records)
+{
+	__u64 pos = from, n;
+
+	if (to - from > tx->mask + 1)
+		return 0;
+	for (n = 0; pos - from < to - from; n++)
+		pos += shmring_record_size(shmring_load(shmring_spsc_word(tx, pos)) &
+					   SHMRING_REC_LEN);
+	*records += n;
+	return pos == to;
 }
 
 /**
@@ -433,8 +458,8 @@ static inline int shmring_spsc_release(struct shmring_spsc_rx *rx)
  */
 static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 {
-	__u64 told = shmring_load(&tx->mine->pos);
-	__u64 pos = from, next;
+	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
+	__u64 pos = from, next, counted;
 	__u32 word;
 
 	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
@@ -447,13 +472,45 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 		}
 		pos = next;
 	}
+	/* What it had noted is the count where it told to be; the rest it did not tell of. */
+	counted = records;
+	if (shmring_tally_find(tx->mine->tally, shmring_tally_key(told), &counted) &&
+	    shmring_lane_count(tx, told, pos, &counted))
+		records = counted;
 	tx->tail = pos;
 	tx->seen = from;
 	tx->limit = from + tx->mask + 1;
 	tx->hold_word = 0;
-	tx->records = shmring_load(&tx->mine->records);
+	tx->records = records;
+	shmring_tally_note(tx->mine->tally, &tx->noted, shmring_tally_key(pos), records);
+	shmring_store(&tx->mine->records, records);
 	shmring_store_release(&tx->mine->pos, pos);
 	return pos != told;
+}
+
+/*
+ * The producer of an SPSC ring notes nothing, for the consumer does: its predecessor may
+ * have counted its last publication or not, and the consumer's count tells which.
+ */
+static inline void shmring_spsc_recount(struct shmring_spsc_tx *tx, __u64 told, __u64 records)
+{
+	const struct shmring_cursor *peer = tx->peer;
+	__u64 pos, count = shmring_load(&peer->records), last = 0;
+	unsigned int tries;
+
+	if (told == tx->tail || !shmring_lane_count(tx, told, tx->tail, &last))
+		return;
+	tx->records = records;
+	for (tries = 0; tries < SHMRING_RECOUNT_TRIES; tries++) {
+		/* pairs with the store-release in shmring_spsc_release() */
+		pos = shmring_load_acquire(&peer->pos);
+		if (shmring_tally_find(peer->tally, shmring_tally_key(pos), &count))
+			break;
+	}
+	if (tries == SHMRING_RECOUNT_TRIES || !shmring_lane_count(tx, pos, tx->tail, &count) ||
+	    count != records)
+		tx->records += last;
+	shmring_store(&tx->mine->records, tx->records);
 }
 
 /**
@@ -467,10 +524,12 @@ static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
 {
 	/* pairs with the store-release in shmring_spsc_release() */
 	__u64 head = shmring_load_acquire(&tx->peer->pos);
+	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
 
 	if (head & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
 	shmring_lane_recover(tx, head);
+	shmring_spsc_recount(tx, told, records);
 	return shmring_spsc_armed(tx->peer, tx->tail, tx->records, tx->fence) > 0;
 }
 

@@ -343,14 +343,15 @@ struct shmring_ioc_wait {
  * struct shmring_ioc_adopt - argument of SHMRING_IOC_ADOPT
  * @size: sizeof(struct shmring_ioc_adopt)
  * @op: SHMRING_ADOPT_*
- * @slot: DONE: what TAKE told; TAKE: out: whose records they were
+ * @slot: DONE: what TAKE told; TAKE: out: the caller's own
  * @lane: TAKE: out: where they are
  * @pos: TAKE: out: from here
  * @end: TAKE: out: to here
  *
  * Consumers of a QUEUE: TAKE makes the caller the one who reads what a dead consumer
- * had claimed and not released (ENOENT: there is nothing), DONE says that it did. Of
- * a caller that dies in between somebody else inherits.
+ * had claimed and not released (ENOENT: there is nothing), DONE says that it did. Until
+ * then TAKE tells the same again. Of a caller that dies in between somebody else inherits.
+ * Who attaches to a slot that left something has taken it: ask before the first claim.
  */
 struct shmring_ioc_adopt {
 	__u32 size;
@@ -461,15 +462,15 @@ struct shmring_slot {
 /* state of an orphan */
 #define SHMRING_ORPHAN_NONE	0
 #define SHMRING_ORPHAN_WAITING	1	/* nobody has it yet */
-#define SHMRING_ORPHAN_TAKEN	2	/* @owner reads it */
+#define SHMRING_ORPHAN_TAKEN	2	/* the slot's consumer reads it */
 
 /**
- * struct shmring_orphan - what the dead consumer of a slot had claimed in a QUEUE
+ * struct shmring_orphan - what a dead consumer had claimed in a QUEUE; in the entry of its
+ *	slot, or of the consumer that has taken it over
  * @state: (k) SHMRING_ORPHAN_*, written last
  * @lane: (k)
  * @pos: (k) from here
  * @end: (k) to here
- * @owner: (k) slot of the consumer that has taken it over
  * @resv: zero
  */
 struct shmring_orphan {
@@ -477,8 +478,7 @@ struct shmring_orphan {
 	__u32 lane;
 	__aligned_u64 pos;
 	__aligned_u64 end;
-	__u32 owner;
-	__u32 resv;
+	__aligned_u64 resv;
 };
 
 /**
@@ -579,11 +579,13 @@ struct shmring_mark {
 /**
  * struct shmring_lane_pos - how far a consumer is in one lane
  * @pos: (u) end of what is released; SHMRING_POS_JOINING: not known yet
+ * @tally: (u) as in &struct shmring_cursor, of this lane
  * @resv: zero
  */
 struct shmring_lane_pos {
 	__aligned_u64 pos;
-	__aligned_u64 resv[7];
+	__aligned_u64 tally[2];
+	__aligned_u64 resv[5];
 };
 
 #define SHMRING_POS_JOINING	(~0ULL)
@@ -608,7 +610,8 @@ struct shmring_lane_pos {
  * @want: (u) producer: bytes of the record that its last failed reservation was
  *	for, header included; EPOLLOUT means that such a record fits. What else a
  *	record needs (room for the next header) the kernel adds itself
- * @closed: (u) non-zero: about to close in order
+ * @closed: (u, k) the process (getpid(2)) that is about to close in order; of several that
+ *	share the endpoint only the last one's word counts: others' is zeroed when it leaves
  * @records: (u) records published or released
  * @stalls: (u) times the ring was found full (producer) or empty (consumer)
  * @sleeps: (u) times the endpoint slept
@@ -618,6 +621,10 @@ struct shmring_lane_pos {
  * @high: (u) producer: most bytes that its lane was seen to hold, each time it looked how
  *	far the consumers are: at least once a lap, and whenever it found the lane full. Not
  *	kept where the oldest are overwritten
+ * @tally: (u, k) the count that belongs to the last two positions (of a QUEUE's consumer:
+ *	holds), so that a count can be corrected that its owner was killed in the middle of:
+ *	shmring/tally.h. A consumer of MPSC or BROADCAST notes it by lane, and here says 1
+ *	once it does
  * @limit: (u) producer of a BROADCAST ring: nothing was or will be written at or after
  *	it; what is more than data_size before it may be overwritten
  * @mark: (u) producer of an OVERWRITE ring
@@ -653,7 +660,8 @@ struct shmring_cursor {
 	__aligned_u64 kicks;
 	__aligned_u64 lost;
 	__aligned_u64 high;
-	__aligned_u64 resv5[10];
+	__aligned_u64 tally[2];
+	__aligned_u64 resv5[8];
 
 	__aligned_u64 limit;
 	__aligned_u64 resv6[15];
