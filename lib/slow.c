@@ -195,28 +195,30 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 	if (len != -EAGAIN)
 		return len;
 	shmring_stalled(h);
-	while (deadline != SHMRING_NOWAIT && !shmring_gone(h)) {
-		if (shmring_spin_first(h, &shmring_one_in, deadline, true)) {
-			len = shmring_look(h, payload, false);
+	do {
+		while (deadline != SHMRING_NOWAIT && !shmring_gone(h)) {
+			if (shmring_spin_first(h, &shmring_one_in, deadline, true)) {
+				len = shmring_look(h, payload, false);
+				if (len != -EAGAIN)
+					return len;
+				continue;
+			}
+			/* The line with the position is the producer's: rarely look at it. */
+			len = shmring_look(h, payload, true);
 			if (len != -EAGAIN)
 				return len;
-			continue;
+			err = shmring_sleep(h, &shmring_one_in, deadline);
+			len = shmring_look(h, payload, false);
+			if (len != -EAGAIN || err)
+				break;
 		}
-		/* The line with the position is the producer's: rarely look at it. */
-		len = shmring_look(h, payload, true);
 		if (len != -EAGAIN)
 			return len;
-		err = shmring_sleep(h, &shmring_one_in, deadline);
-		len = shmring_look(h, payload, false);
-		if (len != -EAGAIN || err)
-			break;
-	}
-	if (len != -EAGAIN)
-		return len;
-	gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
-	len = shmring_look(h, payload, check);
-	if (len != -EAGAIN)
-		return len;
+		gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
+		len = shmring_look(h, payload, check);
+		if (len != -EAGAIN)
+			return len;
+	} while (!gone && !err);	/* a producer has come just now */
 	return gone ? gone : err;
 }
 

@@ -94,7 +94,7 @@ static const char *test_skip;
 	do {								\
 		setvbuf(stdout, NULL, _IOLBF, 0);			\
 		printf("TAP version 13\n");				\
-		alarm(TEST_ALARM);						\
+		alarm(getenv("SHMRING_STRESS") ? 0 : TEST_ALARM);	\
 	} while (0)
 
 #define DONE()								\
@@ -131,6 +131,14 @@ static inline struct shmring_opts test_opts(uint64_t data_size, int64_t spin_ns)
 static inline uint64_t test_rounds(uint64_t rounds)
 {
 	return test_backend() == SHMRING_BACKEND_DEVICE ? rounds / 10 : rounds;
+}
+
+/* How many times as much as in every run: "make stress" asks for more. */
+static inline uint64_t test_stress(void)
+{
+	const char *times = getenv("SHMRING_STRESS");
+
+	return times ? strtoull(times, NULL, 0) : 1;
 }
 
 /* An unnamed ring with both ends in this process. */
