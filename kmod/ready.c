@@ -267,7 +267,7 @@ int shmring_peers_gone(const struct shmring_endpoint *ep, const struct shmring_r
  * @need: what all lanes together shall have
  * @records: out: records that some producer has to add
  *
- * Lanes without a producer have what they will ever have. A producer that joins makes
+ * What is missing some live producer has to add its share of. A producer that joins makes
  * the share smaller: see shmring_look_again().
  *
  * Return: bytes.
@@ -281,7 +281,7 @@ u64 shmring_lane_share(const struct shmring_endpoint *ep, const struct shmring_r
 	for (lane = 0; lane < ring->producers; lane++) {
 		if (ring->meta->slot[lane].state == SHMRING_SLOT_LIVE)
 			live++;
-		else if (rest != U64_MAX)
+		if (rest != U64_MAX)
 			rest -= min(rest, shmring_lane_used(ep, ring, lane));
 	}
 	live = max(live, 1u);

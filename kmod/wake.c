@@ -71,6 +71,21 @@ static void shmring_arm_group(struct shmring_endpoint *ep, struct shmring_ring *
 	WRITE_ONCE(cursor->wake_records, records);
 }
 
+/*
+ * What came while a share of what is missing was made out has not been asked for its own:
+ * then every publication kicks.
+ */
+static void shmring_arm_share(struct shmring_endpoint *ep, struct shmring_ring *ring)
+{
+	struct shmring_cursor *cursor = ring->cursor[ep->slot];
+	u64 records, at = shmring_lane_share(ep, ring, &ep->need, &records);
+
+	if (at == READ_ONCE(cursor->wake_at) && records == READ_ONCE(cursor->wake_records))
+		return;
+	WRITE_ONCE(cursor->wake_at, 1);
+	smp_mb();	/* pairs with the fence in shmring_group_check() */
+}
+
 /* Ask to be kicked when the event holds. Under ring->lock. */
 static void shmring_arm(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 event,
 			const struct shmring_need *need)
@@ -90,6 +105,8 @@ static void shmring_arm(struct shmring_endpoint *ep, struct shmring_ring *ring, 
 		smp_store_release(state, *state | BIT_ULL(ep->slot));
 	}
 	smp_mb();	/* pairs with the fence in shmring_spsc_armed(), _group_check() */
+	if (shmring_is_group(ring) && event == SHMRING_EV_IN)
+		shmring_arm_share(ep, ring);
 }
 
 /* Peers need not kick any more. Under ring->lock. */

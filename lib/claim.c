@@ -105,8 +105,8 @@ static bool shmring_claim_lane_ready(const struct shmring_claims *c, uint32_t l,
 	/* pairs with the store-release in shmring_lane_publish() */
 	if (need && (int64_t)(shmring_load_acquire(&c->g.cursor[l]->pos) - front - need) >= 0)
 		return true;
-	return records != SHMRING_WAKE_NEVER &&
-	       shmring_lane_holds(c->data[l], c->mask, front, records);
+	return records && records != SHMRING_WAKE_NEVER &&
+	       shmring_lane_records(c->data[l], c->mask, front, records) == records;
 }
 
 static bool shmring_claim_any(const struct shmring_claims *c, uint64_t need, uint64_t records)
@@ -117,6 +117,26 @@ static bool shmring_claim_any(const struct shmring_claims *c, uint64_t need, uin
 		if (!(c->broken & 1u << l) && shmring_claim_lane_ready(c, l, need, records))
 			return true;
 	return false;
+}
+
+static uint64_t shmring_claim_amount(const struct shmring_handle *h, bool records)
+{
+	const struct shmring_claims *c = &h->many->claims;
+	uint64_t sum = 0, front, used;
+	uint32_t l;
+
+	for (l = 0; l < c->g.producers; l++) {
+		if (c->broken & 1u << l)
+			continue;
+		front = shmring_claim_front(c, l);
+		/* pairs with the store-release in shmring_lane_publish() */
+		used = shmring_load_acquire(&c->g.cursor[l]->pos) - front;
+		if (records)
+			sum += shmring_lane_records(c->data[l], c->mask, front, c->mask);
+		else if (used <= c->mask + 1)
+			sum += used;
+	}
+	return sum;
 }
 
 /* There is more than what was claimed: the next sleeper's turn. */
@@ -226,7 +246,8 @@ static bool shmring_claim_ready(struct shmring_handle *h, const struct shmring_g
 
 	shmring_group_look(h);
 	return c->pos != c->end || shmring_claim_orphans(h) ||
-	       shmring_claim_any(c, goal->need, goal->records);
+	       (!goal->need && !goal->records ? shmring_claim_any(c, 0, 0) :
+						shmring_amount_ready(h, goal));
 }
 
 static void shmring_claim_joined(struct shmring_handle *h)
@@ -280,6 +301,7 @@ const struct shmring_in shmring_claim_in = {
 	.rewind = shmring_claim_back,
 	.release = shmring_claim_give_back,
 	.ready = shmring_claim_ready,
+	.amount = shmring_claim_amount,
 	.join = shmring_claim_joined,
 	.drain = shmring_claim_drain,
 	.ahead = shmring_claim_ahead,

@@ -134,6 +134,23 @@ static void shmring_device_leave(struct shmring_handle *h)
 	close(h->fd);
 }
 
+/*
+ * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have. So
+ * many as are missing have so many bytes at least: then it is time to look again.
+ */
+static uint64_t shmring_device_bytes(const struct shmring_handle *h,
+				     const struct shmring_goal *goal)
+{
+	uint64_t most = (h->geo.data_size - SHMRING_REC_TAIL) * h->geo.producers;
+	uint64_t have = h->in->amount(h, true);
+	uint64_t need = have < goal->records ? goal->records - have : 1;
+
+	need = h->in->amount(h, false) + need * sizeof(struct shmring_record);
+	if (goal->need && goal->need < need)
+		need = goal->need;
+	return need < most ? need : most;
+}
+
 static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
 				uint64_t deadline)
 {
@@ -145,6 +162,10 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 		.deadline = deadline,
 	};
 
+	if (goal->records && h->group && h->geo.topology != SHMRING_TOPO_MPSC) {
+		arg.need = shmring_device_bytes(h, goal);
+		arg.need_records = 0;
+	}
 	return shmring_device_ioctl(h->fd, SHMRING_IOC_WAIT, &arg);
 }
 

@@ -29,29 +29,58 @@ void shmring_group_start(struct shmring_handle *h, struct shmring_group *g)
 }
 
 /**
- * shmring_lane_holds() - are there so many records in a lane
+ * shmring_lane_records() - how many records are in a lane
  * @data: the lane, mapped twice in a row
  * @mask: its bytes - 1
  * @from: position of the first
- * @n: how many; 0 means no
+ * @most: so many are enough
  */
-bool shmring_lane_holds(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t n)
+uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t from,
+			      uint64_t most)
 {
 	uint64_t pos = from, k;
 	uint32_t word;
 	long len;
 
-	for (k = 0; k < n; k++) {
+	for (k = 0; k < most; k++) {
 		const void *header = data + (pos & mask);
 
 		/* pairs with the store-release in shmring_lane_publish() */
 		word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
 		len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask - (pos - from));
 		if (len < 0)
-			return false;
+			break;
 		pos += shmring_record_size((uint64_t)len);
 	}
-	return n;
+	return k;
+}
+
+/* Is there as much as a threshold asks for? */
+bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	return (goal->need && h->in->amount(h, false) >= goal->need) ||
+	       (goal->records && h->in->amount(h, true) >= goal->records);
+}
+
+/**
+ * shmring_share() - how much must be in some lane before all together have enough
+ * @h: consumer
+ * @want: what they shall have
+ * @records: records, or bytes
+ *
+ * What is missing some live producer has to add its share of. Whoever has that much in its
+ * lane wakes the consumer, which looks anew.
+ */
+uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records)
+{
+	uint64_t have = h->in->amount(h, records);
+	unsigned int slot, live = 0;
+
+	for (slot = 0; slot < h->geo.producers; slot++)
+		live += shmring_group_live(h->group, slot);
+	if (have >= want || want - have <= live || !live)
+		return 1;
+	return (want - have) / live;
 }
 
 /* What of this producer's lane does the consumer in @slot not have yet? */
@@ -79,7 +108,7 @@ static bool shmring_enough_in(const struct shmring_handle *h, unsigned int slot)
 	if (used > tx->mask || used >= shmring_load(&peer->wake_at))
 		return true;
 	return records <= used / sizeof(struct shmring_record) &&
-	       shmring_lane_holds(tx->data, tx->mask, from, records);
+	       shmring_lane_records(tx->data, tx->mask, from, records) == records;
 }
 
 /* Is there room enough for the producer in @slot, now that this consumer released? */

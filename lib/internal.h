@@ -53,9 +53,9 @@ struct shmring_notify;
 /**
  * struct shmring_goal - what is waited for
  * @events: SHMRING_EV_*
- * @need: IN: bytes in one lane; OUT: bytes to be free, header included; 0: one record,
- *	for OUT of the size that the last failed reservation wanted
- * @records: IN: records in one lane; 0: not asked for
+ * @need: IN: bytes; OUT: bytes to be free, header included; 0: one record, for OUT of the
+ *	size that the last failed reservation wanted
+ * @records: IN: records; 0: not asked for
  */
 struct shmring_goal {
 	uint32_t events;
@@ -72,6 +72,8 @@ struct shmring_goal {
  * @rewind: go back to the first record that is not released
  * @release: 0, or -ESTALE; @kick as __shmring_release() has it
  * @ready: is there as much as the goal says
+ * @amount: how much is there in all lanes together, in records or in bytes; NULL where
+ *	there is one
  * @join: producers came or went; NULL where there is one
  * @drain: copy what is there behind the record that was stepped over, without waiting, up to
  *	@n records that fit: how many; NULL: shmring_drain()
@@ -85,6 +87,7 @@ struct shmring_in {
 	void (*rewind)(struct shmring_handle *h);
 	int (*release)(struct shmring_handle *h, int kick);
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
+	uint64_t (*amount)(const struct shmring_handle *h, bool records);
 	void (*join)(struct shmring_handle *h);
 	unsigned int (*drain)(struct shmring_handle *h, struct iovec *msgs, unsigned int n);
 	uint64_t (*ahead)(const struct shmring_handle *h);
@@ -350,7 +353,10 @@ void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *inf
 /* group.c */
 void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
 void shmring_group_look(struct shmring_handle *h);
-bool shmring_lane_holds(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t n);
+uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t from,
+			      uint64_t most);
+bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal);
+uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
 void shmring_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_notice(struct shmring_handle *h);
 void shmring_group_pace_in(struct shmring_handle *h);

@@ -213,7 +213,8 @@ void shmring_slot_begin(struct shmring_handle *h)
 	for (lane = 0; joins && lane < h->geo.producers; lane++)
 		shmring_store_release(&h->mine->lane[lane].pos,
 				      shmring_broadcast_join(h->cursor[lane]));
-	if (joins)
+	/* Who joins gates others; who waits for so much reckons with those who bring it. */
+	if (joins || (shmring_is_group(h->geo.topology) && shmring_is_producer(h)))
 		shmring_memfd_wake_others(h);
 }
 

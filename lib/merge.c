@@ -134,14 +134,30 @@ static bool shmring_merge_lane_ready(const struct shmring_merge *m, uint32_t l,
 
 	if (shmring_merge_lapped(m, l, lane->done))
 		return true;
-	if (!goal->need && !goal->records)
-		/* pairs with the store-release in shmring_lane_publish() */
-		return shmring_load_acquire(shmring_merge_word(m, l, lane->done));
 	/* pairs with the store-release in shmring_lane_publish() */
-	if (goal->need && (int64_t)(shmring_load_acquire(&m->g.cursor[l]->pos) - lane->done -
-				    goal->need) >= 0)
-		return true;
-	return shmring_lane_holds(lane->data, m->mask, lane->done, goal->records);
+	return !goal->need && !goal->records &&
+	       shmring_load_acquire(shmring_merge_word(m, l, lane->done));
+}
+
+static uint64_t shmring_merge_amount(const struct shmring_handle *h, bool records)
+{
+	const struct shmring_merge *m = &h->many->merge;
+	uint64_t sum = 0, used;
+	uint32_t rest, l;
+
+	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1) {
+		const struct shmring_merge_lane *lane;
+
+		l = (uint32_t)__builtin_ctz(rest);
+		lane = &m->lane[l];
+		/* pairs with the store-release in shmring_lane_publish() */
+		used = shmring_load_acquire(&m->g.cursor[l]->pos) - lane->done;
+		if (records)
+			sum += shmring_lane_records(lane->data, m->mask, lane->done, m->mask);
+		else if (used <= m->mask + 1)
+			sum += used;
+	}
+	return sum;
 }
 
 static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_goal *goal)
@@ -153,7 +169,7 @@ static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_g
 	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1)
 		if (shmring_merge_lane_ready(m, (uint32_t)__builtin_ctz(rest), goal))
 			return true;
-	return false;
+	return shmring_amount_ready(h, goal);
 }
 
 static void shmring_merge_joined(struct shmring_handle *h)
@@ -208,6 +224,7 @@ const struct shmring_in shmring_merge_in = {
 	.rewind = shmring_merge_back,
 	.release = shmring_merge_give_back,
 	.ready = shmring_merge_ready,
+	.amount = shmring_merge_amount,
 	.join = shmring_merge_joined,
 	.drain = shmring_merge_drain,
 	.ahead = shmring_merge_ahead,

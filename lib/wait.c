@@ -136,11 +136,13 @@ uint32_t shmring_events(struct shmring_handle *h, const struct shmring_goal *goa
 	return ready;
 }
 
-/* From which position of the peer, or bytes in a lane, on there is enough. */
+/* From which position of the peer, or bytes in a lane, on there may be enough. */
 static uint64_t shmring_wake_at(const struct shmring_handle *h, const struct shmring_goal *goal)
 {
 	uint64_t pos = h->group && h->in ? 0 : shmring_load(&h->mine->pos);
 
+	if (h->group && h->in && goal->need)
+		return shmring_share(h, goal->need, false);
 	if (goal->events & SHMRING_EV_OUT)
 		return pos + shmring_need(h, goal->need) + SHMRING_REC_TAIL - h->geo.data_size;
 	if ((goal->events & SHMRING_EV_IN) && (goal->need || !goal->records))
@@ -153,7 +155,8 @@ static uint64_t shmring_wake_records(const struct shmring_handle *h,
 {
 	if (!(goal->events & SHMRING_EV_IN) || !goal->records)
 		return SHMRING_WAKE_NEVER;
-	return goal->records + (h->group ? 0 : h->core.rx.records);
+	return h->group ? shmring_share(h, goal->records, true) :
+			  goal->records + h->core.rx.records;
 }
 
 /* Whose bit says that this endpoint is armed; NULL: no bits, or they are the kernel's. */
@@ -164,6 +167,19 @@ static __aligned_u64 *shmring_armed_word(const struct shmring_handle *h)
 	if (!h->group || h->ops->arm)
 		return NULL;
 	return h->in ? &meta->rx_state : &meta->tx_state;
+}
+
+/*
+ * What came while a share of what is missing was made out has not been asked for its own:
+ * then every publication wakes.
+ */
+static void shmring_arm_share(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	if (shmring_wake_at(h, goal) == shmring_load(&h->mine->wake_at) &&
+	    shmring_wake_records(h, goal) == shmring_load(&h->mine->wake_records))
+		return;
+	shmring_store(&h->mine->wake_at, 1);
+	shmring_fence();	/* pairs with the fence in shmring_group_check() */
 }
 
 void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal)
@@ -178,6 +194,8 @@ void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal
 		/* pairs with the load-acquire in shmring_group_check() */
 		__atomic_fetch_or(word, 1ull << h->slot, __ATOMIC_SEQ_CST);
 	shmring_fence();	/* pairs with the fence in shmring_spsc_armed(), group_check() */
+	if (h->group && h->in && (goal->need || goal->records))
+		shmring_arm_share(h, goal);
 }
 
 void shmring_arm_end(struct shmring_handle *h)

@@ -606,9 +606,9 @@ int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline);
  * shmring_wait_for() - sleep until there is enough to do
  * @r: handle
  * @events: SHMRING_EV_*, those of its role
- * @bytes: IN: so many bytes of records, headers included, in one lane; OUT: room for a
- *	payload of so many bytes; 0: one record
- * @records: IN: so many records in one lane; with @bytes as well either is enough
+ * @bytes: IN: so many bytes of records, headers included, of all producers together; OUT:
+ *	room for a payload of so many bytes; 0: one record
+ * @records: IN: so many records, likewise; with @bytes as well either is enough
  * @deadline: how long
  *
  * What a peer left when it ended is always enough. Ask for at most half a lane: producers

@@ -195,6 +195,57 @@ static void epoll_level(void) { rounds_by(EPOLL_LEVEL); }
 static void epoll_edge(void) { rounds_by(EPOLL_EDGE); }
 static void eventfds(void) { rounds_by(EVENTFD); }
 
+/*
+ * What several producers bring makes a threshold together, and in whatever order: the
+ * consumer sleeps in earnest before the last of it comes.
+ */
+static void threshold_of_several(uint32_t topology, uint64_t bytes, uint64_t records)
+{
+	struct shmring_opts o = many_opts(topology, 3, 1, SHMRING_SPIN_NEVER);
+	struct shmring *p[3], *c;
+	int ready[2], k;
+	pid_t pid;
+
+	NEED(!pipe(ready) && !shmring_create(NULL, PROD, &o, &p[0]));
+	for (k = 1; k < 3; k++)
+		NEED(!shmring_attach_fd(shmring_fd(p[0]), PROD, &o, &p[k]));
+	pid = test_fork();
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p[0]), CONS, &o, &c), 0);
+		test_tell(ready[1]);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, bytes, records, SHMRING_FOREVER),
+			 SHMRING_EV_IN);
+		/* And not before. */
+		for (k = 0; k < 5; k++)
+			CHECK_EQ(many_recv(c, &(struct many_head){ 0 }, SHMRING_NOWAIT), 16);
+		CHECK_EQ(many_recv(c, &(struct many_head){ 0 }, SHMRING_NOWAIT), -EAGAIN);
+		test_exit();
+	}
+	NEED(!test_hear(ready[0]));
+	for (k = 0; k < 3; k++)
+		CHECK_EQ(many_send(p[0], 0, (uint64_t)k, 16, SHMRING_FOREVER), 0);
+	CHECK_EQ(test_until_asleep(pid), 0);
+	CHECK_EQ(many_send(p[1], 1, 0, 16, SHMRING_FOREVER), 0);
+	CHECK_EQ(test_until_asleep(pid), 0);
+	CHECK_EQ(many_send(p[2], 2, 0, 16, SHMRING_FOREVER), 0);
+	CHECK_EQ(test_reap(pid), 0);
+	for (k = 0; k < 3; k++)
+		shmring_close(p[k]);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void thresholds_of_several(void)
+{
+	static const uint32_t topologies[] = { MPSC, QUEUE, BCAST };
+	unsigned int t;
+
+	for (t = 0; t < 3; t++) {
+		threshold_of_several(topologies[t], 5 * 24, 0);
+		threshold_of_several(topologies[t], 0, 5);
+	}
+}
+
 /* ---- spinning as asked for ------------------------------------------------------------ */
 
 /* A record that comes only after a while. Return: how often the receiver slept. */
@@ -333,6 +384,7 @@ int main(void)
 	RUN(epoll_level);
 	RUN(epoll_edge);
 	RUN(eventfds);
+	RUN(thresholds_of_several);
 	RUN(spinning_is_as_long_as_asked_for);
 	RUN(idle_costs_nothing);
 	DONE();
