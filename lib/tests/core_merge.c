@@ -303,9 +303,28 @@ static void mpsc_full(void)
 	ring_free(&r);
 }
 
+/* A batch has one ticket: what the same producer commits next is before what others then do. */
+static void a_batch_lifts_nothing(void)
+{
+	__u32 id;
+
+	begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+	for (id = 0; id < 3; id++)
+		CHECK_EQ(ring_put(&tx[0], id, 8), 0);
+	CHECK_EQ(ring_publish(&tx[0]), 0);
+	CHECK_EQ(ring_send(&tx[0], 3, 8), 0);
+	CHECK_EQ(ring_send(&tx[1], 4, 8), 0);
+	CHECK_EQ(ring_send(&tx[0], 5, 8), 0);
+	for (id = 0; id < 6; id++)
+		NEXT(0, id);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
+	RUN(a_batch_lifts_nothing);
 	RUN(mpsc_order);
 	RUN(broadcast_order);
 	RUN(ticket_wrap);

@@ -235,7 +235,7 @@ static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const v
 	if (ahead > SHMRING_FETCH_AHEAD)
 		shmring_fetch(header, SHMRING_FETCH_AHEAD);
 	else if (ahead < -SHMRING_TOLD_AGAIN)
-		lane->told = shmring_load(&m->g.cursor[l]->pos);
+		lane->told = shmring_load(&shmring_group_cursor(&m->g, l)->pos);
 }
 
 /*
