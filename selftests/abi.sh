@@ -39,7 +39,8 @@ layout() {
 				sub(/\)\(.*/, "", field)
 				sub(/.*[ \t*(]/, "", field)
 				sub(/.*\/\*[ \t]*/, "")
-				print "field", s, field, $1, $2
+				if (field !~ /^resv[0-9]*$/)	# what others grow into
+					print "field", s, field, $1, $2
 			}'
 	done
 }
