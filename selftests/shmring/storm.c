@@ -82,10 +82,12 @@ static void do_create(struct thread *t)
 {
 	static const __u32 flags[] = { 0, 0, SHMRING_CREATE_SPIN, SHMRING_CREATE_SMALL };
 	static const __u32 roles[] = { PRODUCER, CONSUMER, OBSERVER };
-	struct shmring_ioc_create arg = create_args(pick(t, 4) ? SPSC : RAW,
+	struct shmring_ioc_create arg = create_args(SPSC + pick(t, RAW),
 						    roles[pick(t, ARRAY_SIZE(roles))],
-						    page_size() << pick(t, 6));
+						    page_size() << pick(t, 4));
 
+	if (arg.topology == SHMRING_TOPO_BROADCAST)
+		arg.full_policy = pick(t, 3);
 	arg.flags = flags[pick(t, ARRAY_SIZE(flags))];
 	set_name(arg.name, pick_name(t));
 	MAY(dev_ioctl(pick_fd(t), SHMRING_IOC_CREATE, &arg), EISCONN, EEXIST, EDQUOT);
@@ -119,17 +121,23 @@ static void do_mmap(struct thread *t)
 		return;
 	if (ring_info(fd, &info))
 		return;
-	switch (pick(t, 3)) {
+	switch (pick(t, 4)) {
 	case 0:
 		size = info.control_size;
 		break;
 	case 1:
+		offset = info.shared_offset;	/* 0, if there is none: META alone is refused */
+		size = page_size();
+		break;
+	case 2:
 		offset = info.cursor_offset + pick(t, info.slots) * info.cursor_stride;
 		size = info.cursor_stride;
 		break;
 	default:
 		offset = info.data_offset;
 		size = info.data_size;
+		if (info.producers)
+			offset += pick(t, info.producers) * size;
 	}
 	/* Another ring's by now, perhaps, or nobody's. */
 	p = mmap(NULL, (size_t)size, prot, MAP_SHARED, fd, (off_t)offset);
@@ -172,6 +180,18 @@ static void do_wait(struct thread *t)
 	/* EINVAL: not this endpoint's event */
 	MAY(ring_wait(pick_fd(t), events[pick(t, ARRAY_SIZE(events))], deadline),
 	    ENOTCONN, EINVAL, EOPNOTSUPP, EAGAIN, ETIMEDOUT, EPIPE, EOWNERDEAD, EPROTO);
+}
+
+/* EINVAL: no consumer of a QUEUE, or not its orphan */
+static void do_adopt(struct thread *t)
+{
+	struct shmring_ioc_adopt arg = {
+		.size = sizeof(arg),
+		.op = pick(t, 2) ? SHMRING_ADOPT_TAKE : SHMRING_ADOPT_DONE,
+		.slot = pick(t, SHMRING_SLOTS_MAX),
+	};
+
+	MAY(dev_ioctl(pick_fd(t), SHMRING_IOC_ADOPT, &arg), ENOTCONN, EINVAL, ENOENT);
 }
 
 static void do_kick(struct thread *t)
@@ -282,7 +302,8 @@ static void *storm(void *arg)
 	static void (*const calls[])(struct thread *) = {
 		do_open, do_open, do_create, do_create, do_attach, do_attach, do_attach,
 		do_mmap, do_mmap, do_mmap, do_touch, do_touch, do_munmap, do_munmap,
-		do_wait, do_wait, do_kick, do_kick, do_eventfd, do_eventfd, do_poll, do_poll,
+		do_wait, do_wait, do_adopt, do_kick, do_kick,
+		do_eventfd, do_eventfd, do_poll, do_poll,
 		do_epoll, do_info, do_list, do_send, do_receive,
 	};
 	struct thread *t = arg;
@@ -302,10 +323,13 @@ static void become_user(rlim_t pages)
 	CHECK(!setresuid(USER, USER, USER));
 }
 
-static void storm_process(struct child *c, int post, unsigned int seed, bool killed)
+static void storm_process(struct child *c, int post, unsigned int seed, bool killed, bool apart)
 {
 	struct thread t[THREADS];
 
+	/* The same names, other rings; those of the others come by descriptor alone. */
+	if (apart)
+		CHECK(!unshare(CLONE_NEWIPC));
 	become_user(LIMIT_PAGES);
 	CHECK(tell(c->sock));
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -378,7 +402,7 @@ TEST_F_TIMEOUT(storm, leaves_nothing, 120)
 		ASSERT_LE(0, child_start(&c[i]));
 		if (!c[i].pid)
 			storm_process(&c[i], post[i & 1], 1000u * (unsigned int)i + 1,
-				      i < KILLED);
+				      i < KILLED, i & 1);
 		ASSERT_TRUE(hear(c[i].sock));
 	}
 	for (int i = PROCESSES - 1; i >= KILLED; i--)
