@@ -208,14 +208,24 @@ static bool an_adopted_orphan(struct trial *t)
 	return an_orphan(t) && !ring_adopt(t->fd, &t->adopt, SHMRING_ADOPT_TAKE);
 }
 
+/* Unmapped when nothing fails any more: munmap(2) allocates, too. */
+static int map_region(struct trial *t, size_t size, int prot, off_t offset)
+{
+	void *p = mmap(NULL, size, prot, MAP_SHARED, t->fd, offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	t->map = p;
+	t->size = size;
+	return 0;
+}
+
 static bool a_mapping(struct trial *t)
 {
 	if (!a_ring(t))
 		return false;
-	t->size = (size_t)t->create.data_size;
-	t->map = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd,
-		      3 * (off_t)page_size());
-	return t->map != MAP_FAILED;
+	return !map_region(t, (size_t)t->create.data_size, PROT_READ | PROT_WRITE,
+			   3 * (off_t)page_size());
 }
 
 /* ---- calls: 0 or -errno ---- */
@@ -282,9 +292,10 @@ static int call_wait_ready(struct trial *t)
 	return ret < 0 ? ret : 0;
 }
 
+/* Sleeps until a time that has passed. (To ask for the time is a call that may fail, too.) */
 static int call_wait_late(struct trial *t)
 {
-	int ret = ring_wait(t->fd, SHMRING_EV_PEER, now_ns() + 1000);
+	int ret = ring_wait(t->fd, SHMRING_EV_PEER, 1);
 
 	return ret == -ETIMEDOUT ? 0 : ret < 0 ? ret : -ENOTRECOVERABLE;
 }
@@ -315,13 +326,13 @@ static int call_epoll(struct trial *t)
 
 static int call_mmap_control(struct trial *t)
 {
-	return try_mmap(t->fd, 3 * page_size(), PROT_READ, MAP_SHARED, 0);
+	return map_region(t, 3 * page_size(), PROT_READ, 0);
 }
 
 static int call_mmap_data(struct trial *t)
 {
-	return try_mmap(t->fd, (size_t)t->create.data_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			3 * (off_t)page_size());
+	return map_region(t, (size_t)t->create.data_size, PROT_READ | PROT_WRITE,
+			  3 * (off_t)page_size());
 }
 
 static int call_populate(struct trial *t)
