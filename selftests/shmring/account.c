@@ -182,6 +182,37 @@ TEST_F(memlock, follows_the_ring_not_the_process)
 	}
 }
 
+/* All capabilities of a namespace of one's own: the user is the same, and pays the same. */
+static void exhaust_in_a_user_namespace(void)
+{
+	int before = dev_open(), within = dev_open(), more = dev_open();
+
+	CHECK_EQ(0, create_on(before, page_size()));
+	CHECK_EQ(-EDQUOT, create_on(more, page_size()));
+	if (unshare(CLONE_NEWUSER))
+		_exit(KSFT_SKIP);
+	CHECK_EQ(-EDQUOT, create_on(within, page_size()));
+	close(before);
+	CHECK_EQ(0, create_on(within, page_size()));
+	CHECK_EQ(-EDQUOT, create_on(more, page_size()));
+	_exit(0);
+}
+
+TEST_F(memlock, user_namespace_is_no_way_out)
+{
+	int ret;
+
+	ASSERT_LE(0, child_start(&self->c));
+	if (!self->c.pid) {
+		CHECK(become(USER, 4 * page_size()));
+		exhaust_in_a_user_namespace();
+	}
+	ret = child_end(&self->c);
+	if (ret == KSFT_SKIP)
+		SKIP(return, "no user namespaces for users");
+	EXPECT_EQ(0, ret);
+}
+
 TEST_F(memlock, is_not_for_who_may_lock)
 {
 	struct rlimit none = { 0, 0 };
@@ -293,6 +324,22 @@ TEST_F(limit, of_a_user)
 	EXPECT_EQ(0, child_end(&other));
 	tell(self->c.sock);
 	EXPECT_EQ(0, child_end(&self->c));
+}
+
+TEST_F(limit, of_a_user_in_a_user_namespace)
+{
+	int ret;
+
+	ASSERT_TRUE(set_limit("max_user_bytes", 4 * page_size()));
+	ASSERT_LE(0, child_start(&self->c));
+	if (!self->c.pid) {
+		CHECK(become(USER, RLIM_INFINITY));
+		exhaust_in_a_user_namespace();
+	}
+	ret = child_end(&self->c);
+	if (ret == KSFT_SKIP)
+		SKIP(return, "no user namespaces for users");
+	EXPECT_EQ(0, ret);
 }
 
 TEST_HARNESS_MAIN
