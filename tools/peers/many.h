@@ -17,7 +17,7 @@ extern "C" {
 #define MANY_EACH	16	/* producers, and consumers, at most */
 #define MANY_SPINS	64	/* looks in vain before the CPU is given to another */
 #define MANY_SHIFT	48	/* a record's number: its producer, then how many it sent before */
-#define MANY_STAMPS	4096	/* records of a producer that may be under way when they are timed */
+#define MANY_STAMPS	4096	/* records of a producer that may be under way, timed */
 
 /**
  * struct many_shape - what a channel has to carry

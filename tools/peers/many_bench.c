@@ -203,7 +203,8 @@ static void parse_sizes(struct argp_state *state, char *list)
 	while ((size = strsep(&rest, ","))) {
 		if (args->n_sizes == PC_SIZES_MAX)
 			argp_error(state, "--sizes: more than %d", PC_SIZES_MAX);
-		args->sizes[args->n_sizes] = tool_parse_size(state, "--sizes", size, 8, PC_BATCH_LEN);
+		args->sizes[args->n_sizes] =
+			tool_parse_size(state, "--sizes", size, 8, PC_BATCH_LEN);
 		if (args->sizes[args->n_sizes++] % 8)
 			argp_error(state, "--sizes: %s is not a multiple of 8", size);
 	}
@@ -418,7 +419,8 @@ static int report(const struct group *g)
 			.unit = g->latency ? "ns" : "records/s",
 			.less_is_better = g->latency, .payload = (int64_t)g->shape.len,
 			.rounds = g->v[i], .n = g->args->rounds,
-			.extra = json_pack("{s:f}", "switches", (double)g->sum[i].switches / records),
+			.extra = json_pack("{s:f}", "switches",
+					   (double)g->sum[i].switches / records),
 		};
 
 		if (g->who[i]->counters) {

@@ -179,7 +179,8 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (!k)
 				share = shmring_claim_share(c, lane, pos);
 			if ((__s64)(c->told[lane] - end) > SHMRING_FETCH_AHEAD)
-				shmring_fetch(shmring_claim_word(c, lane, end), SHMRING_FETCH_AHEAD);
+				shmring_fetch(shmring_claim_word(c, lane, end),
+					      SHMRING_FETCH_AHEAD);
 		}
 		if (end == pos) {
 			if (shmring_load_acquire(front) != was)
