@@ -58,9 +58,9 @@ peers     file:/usr/include/dpdk/rte_ring.h libdpdk-dev
 peers     file:/usr/include/boost/lockfree/spsc_queue.hpp libboost-dev
 peers     file:/usr/include/readerwriterqueue/readerwriterqueue.h libreaderwriterqueue-dev
 peers     file:/usr/include/concurrentqueue/concurrentqueue.h libconcurrentqueue-dev
-bpf       header:bpf/libbpf.h         libbpf-dev
 peers     file:/usr/include/sys/acl.h libacl1-dev
 peers     file:/usr/include/iceoryx/v2.0.3/iceoryx_posh/roudi/iceoryx_roudi_components.hpp libiceoryx-posh-dev
+bpf       header:bpf/libbpf.h         libbpf-dev
 cross     cmd:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu
 cross     file:/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
 cross     cmd:qemu-aarch64-static     qemu-user-static
