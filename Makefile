@@ -56,6 +56,8 @@ help:
 	@echo '                    lockdep, kmemleak and failing allocations, and with KCSAN;'
 	@echo '                    fuzzer and stress-ng for minutes: hours, all in all'
 	@echo '  coverage        - which lines of the module the tests reach'
+	@echo '  stress          - kill storms, blocking rounds, order and scribbling peers for long, on'
+	@echo '                    the module-free backend; STRESS= times as much (500: 10^6 rounds)'
 	@echo '  check-aarch64   - the ring core as aarch64 programs, under qemu'
 	@echo '  fuzz            - the ring core under libFuzzer; FUZZ_SECONDS= each'
 	@echo '  vm-shell        - a shell in the guest'
@@ -167,6 +169,9 @@ check-debug: $(check_needs_vm) deps-debug-kernel deps-stress
 coverage: $(check_needs_vm) deps-debug-kernel
 	$(Q)$(top)/selftests/vm/coverage
 
+stress: lib
+	$(call sub,lib) stress
+
 check-aarch64: deps-build deps-cross
 	$(call sub,lib) check-aarch64
 
@@ -199,4 +204,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-all check-debug coverage check-aarch64 fuzz vm-shell install clean distclean
+	lint lint-more check check-fast check-vm check-numa check-all check-debug coverage stress check-aarch64 fuzz vm-shell install clean distclean

@@ -29,6 +29,15 @@ check: all tests wakeup-tests
 		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(TEST_BINS) \
 		$(SRC)/tests/wakeup.sh
 
+# The same for long. Rounds are those of the library that never looks up by itself.
+STRESS	?= 500
+.PHONY: stress
+stress: tests wakeup-tests
+	SHMRING_TEST_BACKEND=memfd SHMRING_STRESS=$(STRESS) sh $(SRC)/tests/run.sh \
+		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble
+	SHMRING_TEST_BACKEND=memfd SHMRING_TEST_NO_SLICES=1 SHMRING_STRESS=$(STRESS) \
+		sh $(SRC)/tests/run.sh $(OUT)-wakeup/tests/rounds
+
 check-device: all tests
 	SHMRING_TEST_BACKEND=device sh $(SRC)/tests/run.sh $(TEST_BINS)
 

@@ -129,7 +129,8 @@ static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 p
  */
 static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 lane, __u64 size)
 {
-	__u64 told = shmring_load(&shmring_group_cursor(g, lane)->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	__u64 told = shmring_load(&shmring_group_cursor(g, lane)->pos) &
+		     ~(__u64)(SHMRING_REC_ALIGN - 1);
 	__u64 other = told, pos;
 	__u32 slot;
 

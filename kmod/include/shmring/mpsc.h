@@ -167,7 +167,8 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 	__u64 pos, records;
 
 	if (lane->ahead ||
-	    shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, newest, &pos, &records) ||
+	    shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, newest, &pos,
+				   &records) ||
 	    (newest && (__s64)(pos - lane->head) <= 0))
 		return 0;	/* release first; or the next look will do */
 	m->lost += records - lane->records;
@@ -297,7 +298,8 @@ static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
 		return;
 	lane->generation = generation;
 	/* pairs with the store-release in shmring_lane_publish() */
-	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
+		      ~(__u64)(SHMRING_REC_ALIGN - 1);
 	if (m->broken & 1u << l)
 		shmring_merge_skip(m, l);	/* it was told of */
 	m->broken &= ~(1u << l);
