@@ -46,6 +46,7 @@ static int result_wait(struct uring *u, int fd, struct shmring_uring_wait w)
 FIXTURE(kind) {
 	FIXTURE_DATA(pair) pair;
 	struct uring u;
+	__u8 flags;
 };
 
 FIXTURE_VARIANT(kind) {
@@ -59,12 +60,14 @@ FIXTURE_VARIANT_ADD(kind, cqe32) { IORING_SETUP_CQE32, 0 };
 FIXTURE_VARIANT_ADD(kind, defer_taskrun) {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0
 };
+
 FIXTURE_VARIANT_ADD(kind, by_a_worker) { 0, IOSQE_ASYNC };
 
 FIXTURE_SETUP(kind)
 {
 	pair_setup(_metadata, &self->pair, NULL);
 	self->u.fd = -1;
+	self->flags = variant->flags;
 }
 
 FIXTURE_TEARDOWN(kind)
@@ -74,10 +77,9 @@ FIXTURE_TEARDOWN(kind)
 	pair_teardown(_metadata, &self->pair, NULL);
 }
 
-static int start_wait(FIXTURE_DATA(kind) *self, const FIXTURE_VARIANT(kind) *variant, int fd,
-		      struct shmring_uring_wait w)
+static int start_wait(FIXTURE_DATA(kind) *self, int fd, struct shmring_uring_wait w)
 {
-	return uring_cmd(&self->u, fd, SHMRING_URING_WAIT, &w, variant->flags);
+	return uring_cmd(&self->u, fd, SHMRING_URING_WAIT, &w, self->flags);
 }
 
 TEST_F(kind, wait_for_records)
@@ -86,13 +88,13 @@ TEST_F(kind, wait_for_records)
 
 	URING_OPEN_AS(&self->u, variant->setup);
 	for (int i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, NEVER)));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, NEVER)));
 		ASSERT_EQ(-ETIME, uring_wait(&self->u, &cqe, 0));
 		ASSERT_EQ(0, send_one(&self->pair, 8));
 		ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST)) TH_LOG("record %d", i);
 		ASSERT_EQ(IN, cqe.res);
 		/* It holds already. */
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, NEVER)));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, NEVER)));
 		ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST));
 		ASSERT_EQ(IN, cqe.res);
 		ASSERT_EQ(8, take_one(&self->pair));
@@ -108,7 +110,7 @@ TEST_F(kind, wait_for_space)
 	while (!send_one(&self->pair, 1000))
 		;
 	for (int i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.producer, wait_args(OUT, NEVER)));
+		ASSERT_EQ(0, start_wait(self, self->pair.producer, wait_args(OUT, NEVER)));
 		ASSERT_EQ(-ETIME, uring_wait(&self->u, &cqe, 0));
 		ASSERT_EQ(1000, take_one(&self->pair));
 		ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST)) TH_LOG("record %d", i);
@@ -130,7 +132,7 @@ TEST_F(kind, thresholds)
 	for (int i = 0; i < ROUNDS; i++) {
 		const struct shmring_uring_wait *w = i & 1 ? &bytes : &records;
 
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, *w));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, *w));
 		ASSERT_EQ(0, send_one(&self->pair, 8));
 		ASSERT_EQ(0, send_one(&self->pair, 8));
 		ASSERT_EQ(-ETIME, uring_wait(&self->u, &cqe, 0));
@@ -150,9 +152,9 @@ TEST_F(kind, several_waits)
 
 	URING_OPEN_AS(&self->u, variant->setup);
 	three.need = 3 * 16;
-	ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, three));
+	ASSERT_EQ(0, start_wait(self, self->pair.consumer, three));
 	for (int i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, NEVER)));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, NEVER)));
 		ASSERT_EQ(-ETIME, uring_wait(&self->u, &cqe, 0));
 		ASSERT_EQ(0, send_one(&self->pair, 8));
 		ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST)) TH_LOG("record %d", i);
@@ -172,20 +174,20 @@ TEST_F(kind, deadlines)
 	__u64 until;
 
 	URING_OPEN_AS(&self->u, variant->setup);
-	ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, NOW)));
+	ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, NOW)));
 	ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST));
 	EXPECT_EQ(-EAGAIN, cqe.res);
-	ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, 1)));
+	ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, 1)));
 	ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST));
 	EXPECT_EQ(-ETIMEDOUT, cqe.res);
 	until = now_ns() + 50 * MS;
-	ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, until)));
+	ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, until)));
 	ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST));
 	EXPECT_EQ(-ETIMEDOUT, cqe.res);
 	EXPECT_LE(until, now_ns());
 	/* What holds at the deadline holds. */
 	ASSERT_EQ(0, send_one(&self->pair, 8));
-	ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, 1)));
+	ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, 1)));
 	ASSERT_EQ(0, uring_wait(&self->u, &cqe, LOST));
 	EXPECT_EQ(IN, cqe.res);
 }
@@ -200,7 +202,7 @@ TEST_F(kind, deadline_against_record)
 	for (int i = 0; i < ROUNDS; i++) {
 		__u64 until = now_ns() + (__u64)(i % 20) * 10000;
 
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, until)));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, until)));
 		while (now_ns() < until)
 			;
 		ASSERT_EQ(0, send_one(&self->pair, 8));
@@ -221,7 +223,7 @@ TEST_F(kind, cancelled)
 
 	URING_OPEN_AS(&self->u, variant->setup);
 	for (int k = 0; k < left; k++)
-		ASSERT_EQ(0, start_wait(self, variant, self->pair.consumer, wait_args(IN, NEVER)));
+		ASSERT_EQ(0, start_wait(self, self->pair.consumer, wait_args(IN, NEVER)));
 	ASSERT_EQ(-ETIME, uring_wait(&self->u, &cqe, 0));
 	if (!pend) {
 		EXPECT_EQ(-EOPNOTSUPP, result(&self->u, self->pair.consumer,

@@ -30,8 +30,8 @@ static bool kernel_registers(void)
 	unsigned int major = 0, minor = 0;
 	struct utsname uts;
 
-	uname(&uts);
-	sscanf(uts.release, "%u.%u", &major, &minor);
+	if (uname(&uts) || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
+		return false;
 	return KERNEL_VERSION(major, minor, 0) >= KERNEL_VERSION(6, 5, 0);
 }
 
