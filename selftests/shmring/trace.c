@@ -405,4 +405,38 @@ TEST_F(trace, records_pass_without_an_event)
 	pair_close(&pair);
 }
 
+/* The recipe of Documentation/trace.rst: one wake-up is one measured latency. */
+#define SYNTHETIC	TRACEFS "/synthetic_events"
+#define LATENCY		"shmring_latency u64 ring; u64 us"
+#define BEGIN_HIST	"hist:keys=ring,slot:t0=common_timestamp.usecs"
+#define END_HIST	"hist:keys=ring,slot:us=common_timestamp.usecs-$t0:"	\
+			"onmatch(shmring.shmring_wake).shmring_latency(ring,$us)"
+#define TABLE_HIST	"hist:keys=ring,us.log2"
+
+TEST_F(trace, histogram_of_wake_ups)
+{
+	static const char wake_trigger[] = EVENTS "/shmring_wake/trigger";
+	static const char end_trigger[] = EVENTS "/shmring_wait_end/trigger";
+	static const char table_trigger[] = INSTANCE "/events/synthetic/shmring_latency/trigger";
+	char *hist;
+
+	if (access(SYNTHETIC, F_OK))
+		SKIP(return, "a kernel without synthetic events");
+	ASSERT_TRUE(write_text(SYNTHETIC, LATENCY));
+	ASSERT_TRUE(write_text(wake_trigger, BEGIN_HIST));
+	ASSERT_TRUE(write_text(end_trigger, END_HIST));
+	ASSERT_TRUE(write_text(table_trigger, TABLE_HIST));
+	kick(_metadata);
+	hist = trace_text(INSTANCE "/events/synthetic/shmring_latency/hist");
+	ASSERT_NE(NULL, hist);
+	EXPECT_NE(NULL, strstr(hist, "Hits: 1\n")) {
+		TH_LOG("%s", hist);
+	}
+	free(hist);
+	EXPECT_TRUE(write_text(table_trigger, "!" TABLE_HIST));
+	EXPECT_TRUE(write_text(end_trigger, "!" END_HIST));
+	EXPECT_TRUE(write_text(wake_trigger, "!" BEGIN_HIST));
+	EXPECT_TRUE(write_text(SYNTHETIC, "!" LATENCY));
+}
+
 TEST_HARNESS_MAIN
