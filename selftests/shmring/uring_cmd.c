@@ -404,7 +404,7 @@ static void peer_ends(struct __test_metadata *_metadata, bool in_order, __u16 ev
 	ASSERT_EQ(0, uring_cmd_wait(&u, consumer, events, NEVER));
 	ASSERT_EQ(-ETIME, uring_wait(&u, &cqe, 0));
 	if (in_order)
-		shmring_store(&p.cursor->closed, 1);
+		shmring_store(&p.cursor->closed, (__u32)getpid());
 	endpoint_unmap(&p);
 	close(producer);
 	ASSERT_EQ(0, uring_wait(&u, &cqe, LOST));
