@@ -85,7 +85,8 @@ unsigned int shmring_fill_len(struct shmring_spsc_tx *tx, const struct iovec *ms
 		shmring_store(&((struct shmring_record *)header)->word, more);
 		rec += size;
 		if (size >= SHMRING_AHEAD_LINE)
-			shmring_spsc_ahead_write(tx, tx->tail + k * size, tx->tail + (k + 1) * size);
+			shmring_spsc_ahead_write(tx, tx->tail + k * size,
+						 tx->tail + (k + 1) * size);
 	}
 	tail = tx->tail + k * size;
 	if (size < SHMRING_AHEAD_LINE)

@@ -41,14 +41,14 @@ void html_put_advice(FILE *f, const json_t *doc);
  * @result: with one metric and unit
  * @n: how many
  * @who: all contenders of the document: one has one colour in all its plots
- * @whos: how many
+ * @who_count: how many
  */
 struct html_series {
 	const char *title;
 	const json_t **result;
 	size_t n;
 	const char *who[HTML_WHO_MAX];
-	size_t whos;
+	size_t who_count;
 };
 
 /* Medians with the span from the least to the most; what shares a "row" is together */

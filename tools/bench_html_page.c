@@ -101,10 +101,10 @@ static void note_contenders(const json_t *results, struct html_series *s)
 	size_t i, k;
 
 	json_array_foreach(results, i, o) {
-		for (k = 0; k < s->whos && strcmp(s->who[k], html_text(o, "contender")); k++)
+		for (k = 0; k < s->who_count && strcmp(s->who[k], html_text(o, "contender")); k++)
 			;
-		if (k == s->whos && k < HTML_WHO_MAX)
-			s->who[s->whos++] = html_text(o, "contender");
+		if (k == s->who_count && k < HTML_WHO_MAX)
+			s->who[s->who_count++] = html_text(o, "contender");
 	}
 }
 

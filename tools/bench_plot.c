@@ -66,7 +66,7 @@ void plot_close(FILE *f, const struct html_series *s, const bool *legend)
 	fputs("</svg>\n", f);
 	if (legend) {
 		fputs("<ul class=\"legend\">\n", f);
-		for (i = 0; i < s->whos; i++) {
+		for (i = 0; i < s->who_count; i++) {
 			if (!legend[i])
 				continue;
 			fputs("<li><svg viewBox=\"0 0 28 10\"><line class=\"curve\" ", f);
@@ -120,7 +120,7 @@ size_t plot_who(const struct html_series *s, const json_t *result)
 {
 	size_t i;
 
-	for (i = 0; i + 1 < s->whos; i++)
+	for (i = 0; i + 1 < s->who_count; i++)
 		if (!strcmp(s->who[i], html_text(result, "contender")))
 			break;
 	return i;
@@ -128,7 +128,7 @@ size_t plot_who(const struct html_series *s, const json_t *result)
 
 double plot_hue(const struct html_series *s, size_t who)
 {
-	return 360.0 * (double)who / (double)s->whos;
+	return 360.0 * (double)who / (double)s->who_count;
 }
 
 void plot_style(FILE *f, const struct html_series *s, size_t who)

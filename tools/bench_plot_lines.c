@@ -190,7 +190,7 @@ void html_plot_payload(FILE *f, const struct html_series *s)
 	plot_open(f, s, "against bytes of a record, both axes logarithmic", PLOT_HEIGHT);
 	plot_value_axis(f, &y, html_text(s->result[0], "unit"));
 	payload_axis(f, s, &x);
-	for (i = 0; i < s->whos; i++)
+	for (i = 0; i < s->who_count; i++)
 		there[i] = one_line(f, s, i, &x, &y);
 	plot_close(f, s, there);
 }

@@ -61,9 +61,11 @@ static struct answer hear(void)
 
 static int ask_many(uint64_t count)
 {
-	uint64_t under_way = count < 50 ? count : 50, id;
+	uint64_t under_way = 50, id;
 	struct answer answer;
 
+	if (count < under_way)
+		under_way = count;
 	for (id = 0; id < count + under_way; id++) {
 		if (id < count)
 			ask(id, COMMAND_ADD, id, 7);

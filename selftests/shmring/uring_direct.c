@@ -30,7 +30,9 @@ static bool kernel_registers(void)
 	unsigned int major = 0, minor = 0;
 	struct utsname uts;
 
-	if (uname(&uts) || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
+	if (uname(&uts))
+		return false;
+	if (sscanf(uts.release, "%u.%u", &major, &minor) != 2)
 		return false;
 	return KERNEL_VERSION(major, minor, 0) >= KERNEL_VERSION(6, 5, 0);
 }
