@@ -285,7 +285,7 @@ static int kt_nmi_handler(unsigned int type, struct pt_regs *regs)
 /* By hand: what sends one is exported by no kernel. Interrupts are off. */
 static void kt_nmi_self(void)
 {
-	u32 me = read_apic_id();
+	u32 me = native_apic_mem_read(APIC_ID) >> 24;
 
 	native_apic_mem_write(APIC_ICR2, SET_XAPIC_DEST_FIELD(me));
 	native_apic_mem_write(APIC_ICR, APIC_DEST_PHYSICAL | APIC_DM_NMI);
