@@ -72,6 +72,7 @@ lint      cmd:shellcheck              shellcheck
 lint      cmd:codespell               codespell
 lint      cmd:clang                   clang
 lint      cmd:spatch                  coccinelle
+lint      lib:libpython3.11.so.1.0    libpython3.11
 lint      cmd:mandoc                  mandoc
 lint      cmd:pahole                  dwarves
 lint      cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
