@@ -91,7 +91,7 @@ is "$(sr list | grep -c "$ring")" 0 "nobody who looks keeps a ring"
 for command in stat hz; do
 	sr $command "$ring" > "$T/out" 2> "$T/err"
 	is $? 1 "$command: no such ring: exit status"
-	has "$T/err" "cannot look at ring '$ring'" "$command: no such ring: sentence"
+	has "$T/err" "there is no ring '$ring': shmring list" "$command: no such ring: sentence"
 done
 if [ -c /dev/full ]; then
 	sr top 0.02 1 > /dev/full 2> "$T/err"
