@@ -194,7 +194,7 @@ TEST_F(topology, closing_is_told_after_the_last_record)
 	ASSERT_EQ(0, consume(user, variant->flags, variant->budget));
 	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
 	ASSERT_EQ(0, send_record(&m, 1, 16));
-	shmring_store(&m.mine->closed, 1);
+	shmring_store(&m.mine->closed, (__u32)getpid());
 	member_close(&m);
 	until_events(user, 1);
 	counts = kt_counts(user);
