@@ -121,20 +121,26 @@ HELPER int uring_poll(struct uring *u, int fd, unsigned int events, unsigned int
 }
 
 /* A command of /dev/shmring; @payload: 16 bytes, or NULL for zeros. */
-HELPER int uring_cmd(struct uring *u, int fd, __u32 op, const void *payload, __u8 flags)
+HELPER int uring_cmd_as(struct uring *u, int fd, __u32 op, const void *payload, __u8 flags,
+			__u64 user_data)
 {
 	struct io_uring_sqe sqe = {
 		.opcode = IORING_OP_URING_CMD,
 		.flags = flags,
 		.fd = fd,
 		.cmd_op = op,
-		.user_data = op,
+		.user_data = user_data,
 	};
 
 	/* What a normal SQE ends with; its own member of it is an array without a size. */
 	if (payload)
 		memcpy((char *)&sqe + offsetof(struct io_uring_sqe, cmd), payload, 16);
 	return uring_submit(u, &sqe);
+}
+
+HELPER int uring_cmd(struct uring *u, int fd, __u32 op, const void *payload, __u8 flags)
+{
+	return uring_cmd_as(u, fd, op, payload, flags, op);
 }
 
 HELPER struct shmring_uring_wait wait_args(__u16 events, __u64 deadline)
@@ -149,14 +155,17 @@ HELPER int uring_cmd_wait(struct uring *u, int fd, __u16 events, __u64 deadline)
 	return uring_cmd(u, fd, SHMRING_URING_WAIT, &w, 0);
 }
 
-/* End what waits: on a kernel where CANCEL cannot, by the request's user_data. */
+/*
+ * End what waits: on a kernel where CANCEL cannot, by the request's user_data. The answer
+ * comes under its complement.
+ */
 HELPER int uring_async_cancel(struct uring *u, __u64 user_data)
 {
 	struct io_uring_sqe sqe = {
 		.opcode = IORING_OP_ASYNC_CANCEL,
 		.fd = -1,
 		.addr = user_data,
-		.user_data = IORING_OP_ASYNC_CANCEL,
+		.user_data = ~user_data,
 	};
 
 	return uring_submit(u, &sqe);
