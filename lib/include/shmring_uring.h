@@ -106,7 +106,9 @@ static inline int shmring_uring_result(struct shmring *r, uint32_t events, int r
  *
  * A completion with IORING_CQE_F_MORE for each time that something came to a ring that had
  * nothing. On each: send or receive until -EAGAIN, then shmring_arm(), and begin again if
- * it says that there is something. Call shmring_arm() once before the first, too.
+ * it says that there is something. Call shmring_arm() once before the first, too. One
+ * without that flag is the poll's last, as when the completion queue was full: prepare it
+ * again.
  *
  * Return: 0, or as shmring_pollfd().
  */
