@@ -112,8 +112,8 @@ TEST_F(pinned, page_is_not_the_successors)
 	ASSERT_EQ(0, endpoint_map(&new, attach(self, variant->role, variant->placement,
 					       variant->node)));
 	ASSERT_EQ(old.info.slot, new.info.slot);
-	new.cursor->records = 7;
-	ASSERT_EQ(7, shmring_load(&seen->records));	/* all see the same page */
+	new.cursor->stalls = 7;
+	ASSERT_EQ(7, shmring_load(&seen->stalls));	/* all see the same page */
 	memcpy(&before, new.cursor, sizeof(before));
 	for (size_t at = 0; at < sizeof(before); at += sizeof(__u64))
 		ASSERT_EQ(0, write_through_pin(self, (char *)old.cursor + at, ~0ull << 32 | at));
@@ -128,7 +128,7 @@ TEST_F(pinned, page_is_not_the_successors)
 	endpoint_unmap(&new);
 	close(new.fd);
 	ASSERT_EQ(0, endpoint_map(&new, attach(self, variant->role, SHMRING_PLACE_LOCAL, -1)));
-	EXPECT_EQ(7, shmring_load(&new.cursor->records));
+	EXPECT_EQ(7, shmring_load(&new.cursor->stalls));
 	endpoint_unmap(&new);
 	close(new.fd);
 }
