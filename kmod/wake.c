@@ -245,6 +245,25 @@ static unsigned int shmring_kick_spsc(struct shmring_ring *ring,
 	return woken;
 }
 
+/*
+ * Does what an armed endpoint of a ring with several waits for hold? If a lane has its share
+ * of a threshold and all together have less, shares are of no more use: from now on every
+ * publication kicks.
+ */
+static bool shmring_holds_armed(const struct shmring_endpoint *ep, struct shmring_ring *ring,
+				u32 event)
+{
+	int gone = shmring_peers_gone(ep, ring);
+
+	if (shmring_holds(ep, ring, event, &ep->need, gone))
+		return true;
+	if (event != SHMRING_EV_IN)
+		return false;
+	WRITE_ONCE(ring->cursor[ep->slot]->wake_at, 1);
+	smp_mb();	/* pairs with the fence in shmring_group_check() */
+	return shmring_holds(ep, ring, event, &ep->need, gone);
+}
+
 /**
  * shmring_kick_role() - wake the endpoints of a role that asked for it
  * @ring: ring with several; ring->lock is held
@@ -272,7 +291,7 @@ unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
 		if (!(*state & BIT_ULL(slot)))
 			continue;
 		peer = ring->slot[slot];
-		if (!shmring_holds(peer, ring, event, &peer->need, shmring_peers_gone(peer, ring)))
+		if (!shmring_holds_armed(peer, ring, event))
 			continue;
 		last = one && shmring_listens(peer, event);	/* before they leave the queue */
 		shmring_arm_end(ring, slot, role);
