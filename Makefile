@@ -43,8 +43,8 @@ help:
 	@echo '  bench-bpf       - kernel events through shmring and BPF'"'"'s ring buffer, in a guest'
 	@echo ''
 	@echo 'Testing (nothing is loaded into this kernel):'
-	@echo '  check           - lint, check-fast, check-vm, the module on a newer kernel'
-	@echo '                    (NEWER=6.12), and a part of check-numa'
+	@echo '  check           - lint, check-fast, check-vm, a part of the module'"'"'s tests on a newer'
+	@echo '                    kernel (NEWER=6.12), and a part of check-numa'
 	@echo '  check-fast      - library and tools on the module-free backend, no guest'
 	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
 	@echo '  check-numa      - placement in guests with 4 nodes, and with nodes without memory'
@@ -144,7 +144,8 @@ check-numa: $(check_needs_vm)
 	$(Q)$(top)/selftests/vm/run-vm --kernel $(KERNEL) --nodes 4 --cpus 4 -t '*/[hni][un][gmf]*'
 
 check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
-	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh lint fast vm numa vm-$(NEWER)
+	+$(Q)KERNEL=$(KERNEL) VM_TESTS='shmring/[amn]*' \
+		$(top)/selftests/check.sh lint fast vm numa vm-$(NEWER)
 
 check-all: $(check_needs_vm) deps-cross deps-arm64 deps-clang
 	+$(Q)$(top)/selftests/check.sh vm-6.1 vm-6.12 vm-sid vm-arm64 clang

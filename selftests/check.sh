@@ -70,7 +70,7 @@ group() {
 		;;
 	vm-*)
 		if "$here/fetch.sh" kernel "${1#vm-}"; then
-			"$here/vm/run-vm" --kernel "${1#vm-}" -t 'shmring/*' \
+			"$here/vm/run-vm" --kernel "${1#vm-}" -t "${VM_TESTS:-shmring/*}" \
 				--counts "$counts" | sed '$d'
 		else
 			echo "SKIP $1: NOTHING WAS TESTED on this kernel: it cannot be had here"
