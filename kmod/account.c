@@ -18,7 +18,6 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "trace.h"
@@ -132,7 +131,8 @@ static int charge_user(struct shmring_charge *charge, unsigned long pages)
 		}
 	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &have, want));
 
-	charge->user = get_uid(user);
+	/* Holds the user; free_uid() is not exported by every 6.1. */
+	charge->cred = get_current_cred();
 	return 0;
 }
 
@@ -166,8 +166,8 @@ int shmring_charge(struct shmring_charge *charge, unsigned long pages)
  */
 void shmring_uncharge(struct shmring_charge *charge)
 {
-	atomic_long_sub(charge->pages, &charge->user->locked_vm);
-	free_uid(charge->user);
+	atomic_long_sub(charge->pages, &charge->cred->user->locked_vm);
+	put_cred(charge->cred);
 	uncharge_module(charge);
 }
 

@@ -33,11 +33,11 @@
 
 #include "compat.h"
 
+struct cred;
 struct eventfd_ctx;
 struct io_uring_cmd;
 struct seq_file;
 struct user_namespace;
-struct user_struct;
 struct workqueue_struct;
 
 #define SHMRING_SLOT_PRODUCER	0	/* of an SPSC ring */
@@ -51,12 +51,12 @@ struct workqueue_struct;
 
 /**
  * struct shmring_charge - what a ring has been charged for
- * @user: the user whose locked memory it counts as
+ * @cred: whoever created the ring: their user's locked memory it counts as
  * @account: the module's own count for that user
  * @pages: how many
  */
 struct shmring_charge {
-	struct user_struct *user;
+	const struct cred *cred;
 	struct shmring_account *account;
 	unsigned long pages;
 };
