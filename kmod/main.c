@@ -7,6 +7,8 @@
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
+#include <shmring/version.h>
+
 #include "shmring.h"
 
 static struct miscdevice shmring_device = {
@@ -48,4 +50,4 @@ module_exit(shmring_exit);
 
 MODULE_DESCRIPTION("Message rings in NUMA-local shared memory");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1");
+MODULE_VERSION(SHMRING_VERSION);

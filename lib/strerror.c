@@ -130,5 +130,5 @@ const char *shmring_strerror(int err)
 
 const char *shmring_version(void)
 {
-	return "0.1";
+	return SHMRING_VERSION;
 }

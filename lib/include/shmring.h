@@ -32,13 +32,11 @@
 
 #include <linux/shmring.h>
 #include <shmring/group.h>
+#include <shmring/version.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define SHMRING_VERSION_MAJOR	0
-#define SHMRING_VERSION_MINOR	1
 
 #define SHMRING_NOWAIT		SHMRING_DEADLINE_NOW
 #define SHMRING_FOREVER		SHMRING_DEADLINE_NEVER
@@ -752,7 +750,7 @@ const char *shmring_strerror(int err);
 /**
  * shmring_version() - the library's version
  *
- * Return: "MAJOR.MINOR".
+ * Return: "MAJOR.MINOR.PATCH", what SHMRING_VERSION was when it was built.
  */
 const char *shmring_version(void);
 

@@ -11,6 +11,7 @@ INC="-I$TOP/lib/include -I$TOP/kmod/include -I$TOP/kmod/include/uapi"
 STRICT='-Wall -Wextra -Wshadow -Wpedantic -Werror'
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
+version=$(sed -n 's/.*SHMRING_VERSION[[:space:]]*"\(.*\)"/\1/p' "$TOP/kmod/include/shmring/version.h")
 nr=0
 bad=0
 
@@ -96,7 +97,7 @@ check 'installed copy is enough' sh -c "$CC $STRICT -I'$dir/root/usr/include' '$
 	LD_LIBRARY_PATH='$dir/root/usr/lib' '$dir/user'"
 if command -v pkg-config > /dev/null; then
 	check 'pkg-config finds it' sh -c "PKG_CONFIG_PATH='$dir/root/usr/lib/pkgconfig' \
-		pkg-config --exact-version=0.1.0 shmring"
+		pkg-config --exact-version='$version' shmring"
 else
 	skip 'pkg-config finds it' 'no pkg-config'
 fi

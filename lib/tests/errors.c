@@ -364,7 +364,16 @@ static void every_errno_has_its_sentence(void)
 			CHECK(strcmp(s, shmring_strerror(errs[j])));
 	}
 	CHECK(shmring_strerror(-2147483647 - 1));
-	CHECK(!strcmp(shmring_version(), "0.1"));
+}
+
+static void one_version(void)
+{
+	char numbers[32];
+
+	snprintf(numbers, sizeof(numbers), "%d.%d.%d", SHMRING_VERSION_MAJOR,
+		 SHMRING_VERSION_MINOR, SHMRING_VERSION_PATCH);
+	CHECK(!strcmp(numbers, SHMRING_VERSION));
+	CHECK(!strcmp(shmring_version(), SHMRING_VERSION));
 }
 
 int main(void)
@@ -383,5 +392,6 @@ int main(void)
 	RUN(spin_rings_do_not_sleep);
 	RUN(info_and_stats);
 	RUN(every_errno_has_its_sentence);
+	RUN(one_version);
 	DONE();
 }
