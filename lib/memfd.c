@@ -165,15 +165,36 @@ static void shmring_layout(struct shmring_ioc_info *geo, const struct shmring_op
 	geo->max_record = shmring_max_record(geo);
 }
 
+static bool shmring_is_shared_memory(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && (unsigned long)fs.f_type == TMPFS_MAGIC;
+}
+
+/* What is wrong with the directory is one error: nothing of it is about the ring. */
+static int shmring_file_make_there(void)
+{
+	int fd = open(SHMRING_SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == EOPNOTSUPP ||
+		       errno == EACCES || errno == EROFS ? -ENOMEDIUM : -errno;
+	if (shmring_is_shared_memory(fd))
+		return fd;
+	close(fd);
+	return -ENOMEDIUM;
+}
+
 /* A file that nobody else can find yet. */
 static int shmring_file_make(const char *name, uint32_t mode)
 {
 	int fd;
 
 	if (name[0]) {
-		fd = open(SHMRING_SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		fd = shmring_file_make_there();
 		if (fd < 0)
-			return errno == ENOENT ? -EOPNOTSUPP : -errno;
+			return fd;
 	} else {
 		fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 		if (fd < 0 && errno == EINVAL)
@@ -428,13 +449,12 @@ int shmring_memfd_check(int fd, struct shmring_ioc_info *geo)
 {
 	struct shmring_memfd_note note;
 	struct shmring_meta meta;
-	struct statfs fs;
 	struct stat st;
 	int err;
 
-	if (fstat(fd, &st) || fstatfs(fd, &fs))
+	if (fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (unsigned long)fs.f_type != TMPFS_MAGIC ||
+	if (!S_ISREG(st.st_mode) || !shmring_is_shared_memory(fd) ||
 	    pread(fd, &meta, sizeof(meta), 0) != (ssize_t)sizeof(meta) ||
 	    pread(fd, &note, sizeof(note), SHMRING_NOTE_OFFSET) != (ssize_t)sizeof(note) ||
 	    meta.magic != SHMRING_MAGIC)

@@ -154,7 +154,8 @@ struct shmring {
  * @out: the handle, to be closed with shmring_close()
  *
  * Return: 0; -EEXIST, -EINVAL, -ERANGE, -ENXIO, -ENODEV, -EDQUOT, -ENOSPC,
- * -ENOMEM, -EOPNOTSUPP, -ENAMETOOLONG, or what opening the device gives.
+ * -ENOMEM, -EOPNOTSUPP, -ENAMETOOLONG, -ENOMEDIUM (memfd, with a name: /dev/shm is no tmpfs
+ * that may be written to), or what opening the device gives.
  */
 int shmring_create(const char *name, uint32_t role, const struct shmring_opts *opts,
 		   struct shmring **out);

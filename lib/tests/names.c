@@ -3,6 +3,8 @@
  * Rings with names: made, found, listed, guarded by owner and mode, and gone with the
  * last endpoint, whatever ends it.
  */
+#include <sys/mount.h>
+
 #include "test.h"
 
 static char name[SHMRING_NAME_MAX];
@@ -374,6 +376,57 @@ static void no_descriptors_left(void)
 	CHECK(!leftover());
 }
 
+/* What stands in the place of /dev/shm, in a namespace of the child's own. */
+static int put_at_dev_shm(const char *what)
+{
+	if (!strcmp(what, "nothing"))
+		return mount("/sys", "/dev", NULL, MS_BIND | MS_REC, NULL);
+	if (!strcmp(what, "another file system"))
+		return mount("none", "/dev/shm", "ramfs", 0, NULL);
+	if (mount("none", "/dev/shm", "tmpfs", 0, "mode=0755"))
+		return -1;
+	if (!strcmp(what, "read-only"))
+		return mount("none", "/dev/shm", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL);
+	if (!strcmp(what, "another user's"))
+		return setuid(12345);
+	return 0;
+}
+
+static void without_dev_shm(const char *what, int want)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	pid_t pid = test_fork();
+
+	if (!pid) {
+		struct shmring *r;
+
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    put_at_dev_shm(what))
+			_exit(77);
+		CHECK_EQ(shmring_open(name, PROD, &o, &r), want);
+		CHECK_EQ(shmring_create(NULL, PROD, &o, &r), 0);	/* needs no directory */
+		if (test_bad)
+			printf("# with %s at /dev/shm\n", what);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+}
+
+/* The place for names is missing: that is said, and not something about a descriptor. */
+static void no_dev_shm(void)
+{
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("names of the device are the module's");
+	if (geteuid())
+		SKIP("needs root to mount something else there");
+	new_name();
+	without_dev_shm("a tmpfs", 0);
+	without_dev_shm("nothing", -ENOMEDIUM);
+	without_dev_shm("another file system", -ENOMEDIUM);
+	without_dev_shm("read-only", -ENOMEDIUM);
+	without_dev_shm("another user's", -ENOMEDIUM);
+}
+
 int main(void)
 {
 	START();
@@ -387,5 +440,6 @@ int main(void)
 	RUN(other_users);
 	RUN(the_mode_is_not_masked);
 	RUN(no_descriptors_left);
+	RUN(no_dev_shm);
 	DONE();
 }
