@@ -18,6 +18,8 @@ ip link set lo up	# for benchmarks that take TCP along
 echo 0 >/proc/sys/debug/exception-trace
 echo 60 >/proc/sys/kernel/hung_task_timeout_secs
 [ ! -e /proc/sys/kernel/panic_on_rcu_stall ] || echo 1 >/proc/sys/kernel/panic_on_rcu_stall
+# The event that the command line switched on is there for its probes only.
+mount -t tracefs tracefs /sys/kernel/tracing && echo 0 >/sys/kernel/tracing/tracing_on
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /disk
 if mount -t ext4 /dev/nvme0n1 /disk 2>/dev/null; then

@@ -180,15 +180,6 @@ static void kt_irq(struct irq_work *irq)
 
 /* ---- a tracepoint ---------------------------------------------------------- */
 
-/*
- * The probe stays from its first use until the module goes. To register one patches the
- * code of schedule(), and an emulated CPU that runs there at that moment may keep what it
- * translated before (Documentation/testing.rst): once for a test, not for every record.
- */
-static struct tracepoint *kt_switch;
-static DEFINE_SPINLOCK(kt_switch_lock);	/* the job, and who writes for it */
-static struct kt_job *kt_switch_job;
-
 static void kt_find_sched_switch(struct tracepoint *tp, void *found)
 {
 	if (!strcmp(tp->name, "sched_switch"))
@@ -199,66 +190,33 @@ static void kt_find_sched_switch(struct tracepoint *tp, void *found)
 static void kt_sched_switch(void *data, bool preempt, struct task_struct *prev,
 			    struct task_struct *next, unsigned int prev_state)
 {
+	struct kt_job *job = data;
+	static DEFINE_SPINLOCK(one);
+
 	/* The job is not for two; the producer would be. */
-	if (!spin_trylock(&kt_switch_lock))
+	if (!spin_trylock(&one))
 		return;
-	if (kt_switch_job)
-		kt_write_some(kt_switch_job, 1);
-	spin_unlock(&kt_switch_lock);
-}
-
-static int kt_switch_begin(void)
-{
-	struct tracepoint *tp = NULL;
-	int err;
-
-	if (kt_switch)
-		return 0;
-	for_each_kernel_tracepoint(kt_find_sched_switch, &tp);
-	if (!tp)
-		return -EOPNOTSUPP;
-	err = tracepoint_probe_register(tp, kt_sched_switch, NULL);
-	if (!err)
-		kt_switch = tp;
-	return err;
-}
-
-static void kt_switch_end(void)
-{
-	if (!kt_switch)
-		return;
-	tracepoint_probe_unregister(kt_switch, kt_sched_switch, NULL);
-	tracepoint_synchronize_unregister();
-}
-
-static void kt_switch_serve(struct kt_job *job)
-{
-	unsigned long flags;
-
-	/* The probe comes with interrupts off, and never waits. */
-	spin_lock_irqsave(&kt_switch_lock, flags);
-	kt_switch_job = job;
-	spin_unlock_irqrestore(&kt_switch_lock, flags);
+	kt_write_some(job, 1);
+	spin_unlock(&one);
 }
 
 static int kt_tracepoint(struct kt_job *job)
 {
-	static DEFINE_MUTEX(one);
+	struct tracepoint *tp = NULL;
 	int err;
 
-	mutex_lock(&one);
-	err = kt_switch_begin();
+	for_each_kernel_tracepoint(kt_find_sched_switch, &tp);
+	if (!tp)
+		return -EOPNOTSUPP;
+	err = tracepoint_probe_register(tp, kt_sched_switch, job);
 	if (err)
-		goto out_unlock;
-	kt_switch_serve(job);
+		return err;
 	/* Each sleep is a switch. */
 	while (READ_ONCE(job->left) && !signal_pending(current))
 		schedule_timeout_interruptible(1);
-	kt_switch_serve(NULL);
-	err = job->left ? -EINTR : 0;
-out_unlock:
-	mutex_unlock(&one);
-	return err;
+	tracepoint_probe_unregister(tp, kt_sched_switch, job);
+	tracepoint_synchronize_unregister();
+	return READ_ONCE(job->left) ? -EINTR : 0;
 }
 
 /* KT_TRACE: what bench_bpf has a BPF program do; number -1: stop. */
@@ -801,18 +759,7 @@ static struct miscdevice kt_device = {
 	.fops = &kt_fops,
 	.mode = 0600,
 };
-static int __init kt_init(void)
-{
-	return misc_register(&kt_device);
-}
-module_init(kt_init);
-
-static void __exit kt_exit(void)
-{
-	misc_deregister(&kt_device);
-	kt_switch_end();
-}
-module_exit(kt_exit);
+module_misc_device(kt_device);
 
 MODULE_DESCRIPTION("Tests of shmring as other modules use it");
 MODULE_LICENSE("GPL");
