@@ -285,7 +285,9 @@ static void shmring_rx_work(struct work_struct *work)
 
 /**
  * shmring_consumer_resume() - go on after record() said: not now
- * @c: consumer with record()
+ * @c: consumer with record(), which nobody detaches meanwhile
+ *
+ * Whoever lets a record() go that detaching waits for calls this before, or not at all.
  *
  * Context: any but NMI.
  */

@@ -512,8 +512,12 @@ static void kt_set_record(struct kt_user *user, u32 record)
 	if (record != KT_TAKE)
 		return;
 	wake_up_all(&user->unblock);
+	/* Somebody who detaches has the lock, and waits for the record() that was let go. */
+	if (!mutex_trylock(&user->lock))
+		return;
 	if (user->consumer)
 		shmring_consumer_resume(user->consumer);
+	mutex_unlock(&user->lock);
 }
 
 /* ---- the file -------------------------------------------------------------- */
