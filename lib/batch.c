@@ -219,16 +219,21 @@ unsigned int shmring_drain_len(struct shmring_spsc_rx *rx, struct iovec *msgs, u
 	unsigned int k;
 
 	n = shmring_run(size, rx->mask - (rx->head - rx->done), n);
-	for (k = 0; k < n && len <= msgs[k].iov_len; k++) {
+	for (k = 0; k < n; k++) {
 		const void *header = rec;
 
 		/* pairs with the store-release in shmring_spsc_publish() */
 		if (shmring_load_acquire(&((const struct shmring_record *)header)->word) !=
 		    (SHMRING_REC_READY | len))
 			break;
+		/* Who calls in a loop has it from the call before. */
+		if (shmring_unlikely(msgs[k].iov_len != len)) {
+			if (msgs[k].iov_len < len)
+				break;
+			msgs[k].iov_len = len;
+		}
 		if (len)
 			shmring_copy(msgs[k].iov_base, rec + sizeof(struct shmring_record), len);
-		msgs[k].iov_len = len;
 		rec += size;
 		if (size >= SHMRING_AHEAD_LINE)
 			shmring_spsc_ahead_read(rx, rx->head + k * size, rx->head + (k + 1) * size);

@@ -13,11 +13,13 @@
  * @keeper: holds it open while the processes are made
  * @r: this process's end
  * @opts: how it was made
+ * @msg: where the records of a batch are; filled once, as who calls in a loop does
  */
 struct pc_channel {
 	struct shmring *keeper;
 	struct shmring *r;
 	struct shmring_opts opts;
+	struct iovec msg[PC_BATCH];
 };
 
 static inline __attribute__((always_inline))
@@ -37,32 +39,35 @@ int ring_recv(struct pc_channel *c, void *buf, size_t len)
 }
 
 static inline __attribute__((always_inline))
-long ring_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n)
+void ring_vec(struct pc_channel *c, const void *buf, size_t len)
 {
-	struct iovec msg[PC_BATCH];
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
-		msg[i].iov_len = len;
+	if (shmring_likely(c->msg[0].iov_base == buf && c->msg[0].iov_len == len))
+		return;
+	for (i = 0; i < PC_BATCH; i++) {
+		c->msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
+		c->msg[i].iov_len = len;
 	}
-	return shmring_send_batch(c->r, msg, n, SHMRING_FOREVER);
+}
+
+static inline __attribute__((always_inline))
+long ring_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n)
+{
+	ring_vec(c, buf, len);
+	return shmring_send_batch(c->r, c->msg, n, SHMRING_FOREVER);
 }
 
 static inline __attribute__((always_inline))
 long ring_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n)
 {
-	struct iovec msg[PC_BATCH];
 	unsigned int i;
 	long got;
 
-	for (i = 0; i < n; i++) {
-		msg[i].iov_base = (char *)buf + i * len;
-		msg[i].iov_len = len;
-	}
-	got = shmring_recv_batch(c->r, msg, n, SHMRING_FOREVER);
+	ring_vec(c, buf, len);
+	got = shmring_recv_batch(c->r, c->msg, n, SHMRING_FOREVER);
 	for (i = 0; (long)i < got; i++)
-		if (msg[i].iov_len != len)
+		if (c->msg[i].iov_len != len)
 			return -EBADMSG;
 	return got;
 }
