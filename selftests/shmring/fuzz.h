@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What all calls of the fuzzer share: the state of a process, and chance.
+ * What all calls of the fuzzer share: the state of a process, chance, and descriptors to
+ * make calls on.
  *
- * Chance is a function of seed, process and step alone, so a step does the same thing
- * whatever became of those before it.
+ * Chance is a function of seed, process and step alone, so a step means the same thing
+ * whatever became of those before it. Most calls are aimed: they look for a descriptor that
+ * they can succeed on, or few would ever meet a ring that somebody uses.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -13,23 +15,28 @@
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
+#include "group.h"
 #include "uring.h"
 
-#define FUZZ_FDS	12
+#define FUZZ_FDS	24
 #define FUZZ_MAPS	10
+#define FUZZ_PLAYERS	8
 #define FUZZ_CHILDREN	1
 #define FUZZ_NAP_NS	200000		/* the longest that a call may sleep */
 
 enum fuzz_count {
 	COUNT_OPEN, COUNT_CREATE, COUNT_ATTACH, COUNT_INFO, COUNT_LIST, COUNT_EVENTFD,
-	COUNT_KICK, COUNT_WAIT, COUNT_ADOPT, COUNT_OTHER_IOCTL, COUNT_MMAP, COUNT_MEMORY,
-	COUNT_SCRIBBLE, COUNT_POLL, COUNT_FILE, COUNT_URING, COUNT_PASS, COUNT_FORK, COUNTS
+	COUNT_KICK, COUNT_WAIT, COUNT_ADOPT, COUNT_URING_CMD, COUNT_OTHER_IOCTL, COUNT_MMAP,
+	COUNT_MEMORY, COUNT_SCRIBBLE, COUNT_SEND, COUNT_TAKE, COUNT_POLL, COUNT_FILE, COUNT_URING,
+	COUNT_BUFFER, COUNT_PASS, COUNT_FORK, COUNTS
 };
 
-/* Of all processes together. */
+#define FUZZ_ERRNOS	134
+
+/* Of all processes together; by[0]: succeeded. */
 struct fuzz_total {
 	unsigned long calls;
-	unsigned long good;
+	unsigned long by[FUZZ_ERRNOS];
 };
 
 struct fuzz_map {
@@ -42,8 +49,9 @@ struct fuzz {
 	__u64 seed;
 	bool mortal;			/* runs until it is killed */
 	int fd[FUZZ_FDS];		/* of the device; -1: none */
-	int epoll, eventfd, post, pipe[2];
+	int epoll, eventfd, post, memfd, pipe[2];
 	struct fuzz_map map[FUZZ_MAPS];
+	struct member player[FUZZ_PLAYERS];	/* meta: it plays */
 	pid_t child[FUZZ_CHILDREN];
 	struct uring uring;		/* fd < 0: there is none */
 	char *page;			/* two: writable, and none after it */
@@ -114,11 +122,78 @@ HELPER void put_fd(struct fuzz *f, int fd)
 	*at = fd;
 }
 
+/* ---- descriptors that calls are aimed at ---- */
+
+typedef bool fuzz_fits(int err, const struct shmring_ioc_info *info);
+
+HELPER bool is_unbound(int err, const struct shmring_ioc_info *info)
+{
+	return err == -ENOTCONN;
+}
+
+HELPER bool is_bound(int err, const struct shmring_ioc_info *info)
+{
+	return !err;
+}
+
+/* Of whatever role: who attaches finds out. */
+HELPER bool has_room(int err, const struct shmring_ioc_info *info)
+{
+	return !err && info->slots_live < info->slots;
+}
+
+HELPER bool group_has_room(int err, const struct shmring_ioc_info *info)
+{
+	return has_room(err, info) && info->shared_offset;
+}
+
+HELPER bool queue_has_room(int err, const struct shmring_ioc_info *info)
+{
+	return has_room(err, info) && info->topology == QUEUE;
+}
+
+HELPER bool is_queue_consumer(int err, const struct shmring_ioc_info *info)
+{
+	return !err && info->topology == QUEUE && info->role == CONSUMER;
+}
+
+/* One that fits, if there is one; sometimes any. @info: what it is, zeros if it is nothing. */
+HELPER int aimed_fd(struct fuzz *f, fuzz_fits *fits, struct shmring_ioc_info *info)
+{
+	unsigned int from = below(f, FUZZ_FDS);
+	bool any = one_in(f, 8);
+
+	for (unsigned int k = 0; k < FUZZ_FDS; k++) {
+		int fd = f->fd[(from + k) % FUZZ_FDS];
+
+		if (fits(ring_info(fd, info), info) || any)
+			return fd;
+	}
+	memset(info, 0, sizeof(*info));
+	return f->fd[from];
+}
+
+/* What an endpoint may wait for, mostly. */
+HELPER __u32 any_events(struct fuzz *f, const struct shmring_ioc_info *info)
+{
+	__u32 events = info->topology == RAW ? SHMRING_EV_PEER :
+		       info->role == PRODUCER ? SHMRING_EV_OUT :
+		       info->role == CONSUMER ? SHMRING_EV_IN : SHMRING_EV_PEER;
+
+	if (one_in(f, 8))
+		return 1 + below(f, 7);
+	return one_in(f, 3) ? events | SHMRING_EV_PEER : events;
+}
+
+/* ---- what came of it ---- */
+
 HELPER int counted(struct fuzz *f, enum fuzz_count what, int ret)
 {
+	int err = ret < 0 ? -ret : 0;
+
 	__atomic_fetch_add(&f->total[what].calls, 1, __ATOMIC_RELAXED);
-	if (ret >= 0)
-		__atomic_fetch_add(&f->total[what].good, 1, __ATOMIC_RELAXED);
+	if (err < FUZZ_ERRNOS)
+		__atomic_fetch_add(&f->total[what].by[err], 1, __ATOMIC_RELAXED);
 	return ret;
 }
 

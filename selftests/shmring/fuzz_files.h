@@ -15,7 +15,7 @@ HELPER void fuzz_open(struct fuzz *f)
 {
 	static const int flags[] = { O_RDWR, O_RDWR, O_RDWR | O_NONBLOCK, O_RDONLY, O_WRONLY,
 				     O_RDWR | O_APPEND, O_RDWR | O_TRUNC, O_PATH };
-	int fd = open(DEVICE, ONE_OF(f, flags) | O_CLOEXEC);
+	int fd = open(DEVICE, (one_in(f, 2) ? O_RDWR : ONE_OF(f, flags)) | O_CLOEXEC);
 
 	COUNTED(f, COUNT_OPEN, fd);
 	put_fd(f, fd);
@@ -147,43 +147,6 @@ HELPER void fuzz_file(struct fuzz *f)
 		if (fdinfo >= 0)
 			close(fdinfo);
 	}
-}
-
-/*
- * Requests that stay when the call returns, and hold the file. (No registered buffers: to
- * unregister them waits for a read that only its own process could bring to an end.)
- */
-HELPER void fuzz_uring(struct fuzz *f)
-{
-	static const __u8 ops[] = { IORING_OP_POLL_ADD, IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,
-				    IORING_OP_ASYNC_CANCEL, IORING_OP_NOP, IORING_OP_URING_CMD,
-				    IORING_OP_URING_CMD };
-	struct io_uring_sqe sqe = { .opcode = ONE_OF(f, ops), .fd = any_fd(f) };
-	struct io_uring_cqe cqe;
-
-	if (f->uring.fd < 0)
-		return;
-	sqe.user_data = below(f, 4);
-	switch (sqe.opcode) {
-	case IORING_OP_POLL_ADD:
-		sqe.poll32_events = POLLIN | POLLOUT;
-		sqe.len = one_in(f, 2) ? IORING_POLL_ADD_MULTI : 0;
-		break;
-	case IORING_OP_URING_CMD:
-		sqe.off = one_in(f, 2) ? 0x40 + below(f, 16) : (__u32)SHMRING_IOC_WAIT;
-		if (one_in(f, 4))
-			sqe.off = strange(f);
-		sqe.addr = strange(f);
-		sqe.addr3 = one_in(f, 2) ? strange(f) : 1 + below(f, 7);
-		break;
-	case IORING_OP_POLL_REMOVE:
-	case IORING_OP_ASYNC_CANCEL:
-		sqe.addr = below(f, 4);
-		break;
-	}
-	counted(f, COUNT_URING, uring_submit(&f->uring, &sqe));
-	while (one_in(f, 2) && !uring_wait(&f->uring, &cqe, 0))
-		;
 }
 
 #endif /* FUZZ_FILES_H */

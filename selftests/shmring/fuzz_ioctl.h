@@ -11,7 +11,7 @@
 static const int fuzz_errnos[] = {
 	ENOTTY, EINVAL, E2BIG, EFAULT, EOPNOTSUPP, ENOTCONN, EISCONN, EACCES, ERANGE, ENXIO,
 	ENODEV, ENAMETOOLONG, EEXIST, ENOENT, EBADF, EBADFD, EBUSY, EDQUOT, ENOSPC, ENOMEM,
-	EAGAIN, ETIMEDOUT, EPIPE, EOWNERDEAD, EPROTO,
+	EAGAIN, ETIMEDOUT, EPIPE, EOWNERDEAD, EPROTO, ECANCELED,
 };
 
 HELPER int documented(int ret)
@@ -44,7 +44,7 @@ HELPER void *placed(struct fuzz *f, const void *arg, size_t size, bool in_ring)
 	const struct fuzz_map *m = &f->map[below(f, FUZZ_MAPS)];
 	char *to = f->page;
 
-	switch (below(f, 16)) {
+	switch (below(f, 24)) {
 	case 0:
 		return NULL;
 	case 1:
@@ -64,7 +64,7 @@ HELPER void *placed(struct fuzz *f, const void *arg, size_t size, bool in_ring)
 	return to;
 }
 
-HELPER int fuzz_ioctl(struct fuzz *f, enum fuzz_count what, unsigned long cmd, void *arg,
+HELPER int fuzz_ioctl(struct fuzz *f, enum fuzz_count what, int fd, unsigned long cmd, void *arg,
 		      size_t size, bool in_ring)
 {
 	static const __u32 sizes[] = { 0, 4, 8, 4096, 4097 };
@@ -73,13 +73,13 @@ HELPER int fuzz_ioctl(struct fuzz *f, enum fuzz_count what, unsigned long cmd, v
 	if (one_in(f, 12))
 		told = one_in(f, 2) ? ONE_OF(f, sizes) : (__u32)size + below(f, 17) - 8;
 	memcpy(arg, &told, sizeof(told));
-	return documented(counted(f, what, dev_ioctl(any_fd(f), cmd,
-						     placed(f, arg, size, in_ring))));
+	return documented(counted(f, what, dev_ioctl(fd, cmd, placed(f, arg, size, in_ring))));
 }
 
 HELPER const char *any_name(struct fuzz *f)
 {
-	static const char *const names[] = { "fuzz-a", "fuzz-b", "fuzz-c", NULL, NULL };
+	static const char *const names[] = { "fuzz-a", "fuzz-b", "fuzz-c", "fuzz-d", "fuzz-e",
+					     "fuzz-f", NULL, NULL };
 
 	return ONE_OF(f, names);
 }
@@ -94,17 +94,30 @@ HELPER __u32 any_role(struct fuzz *f)
 
 HELPER __u32 any_placement(struct fuzz *f, __s32 *node)
 {
-	__u32 placement = one_in(f, 2) ? 0 : below(f, 5);
+	__u32 placement = below(f, one_in(f, 2) ? 3 : 5);
 
 	*node = placement == SHMRING_PLACE_STRICT || placement == SHMRING_PLACE_PREFERRED ?
 		(__s32)below(f, 3) : -1;
 	return placement;
 }
 
+/* A file that can be bound: a new one, if there is none. */
+HELPER int unbound_fd(struct fuzz *f)
+{
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_unbound, &info);
+
+	if (!info.ring_id && one_in(f, 2))
+		return fd;
+	fd = dev_open();
+	put_fd(f, fd);
+	return fd;
+}
+
 /* A ring that there can be, of any kind. */
 HELPER struct shmring_ioc_create sane_create(struct fuzz *f)
 {
-	static const __u32 flags[] = { 0, 0, SHMRING_CREATE_SPIN, SHMRING_CREATE_SMALL };
+	static const __u32 flags[] = { 0, 0, 0, SHMRING_CREATE_SPIN, SHMRING_CREATE_SMALL };
 	__u32 topology = 1 + below(f, 5);
 	struct shmring_ioc_create arg = create_args(topology, 1 + below(f, 2),
 						    page_size() << below(f, 3));
@@ -145,29 +158,34 @@ HELPER struct shmring_ioc_create strange_create(struct fuzz *f)
 
 HELPER void fuzz_create(struct fuzz *f)
 {
-	struct shmring_ioc_create arg = one_in(f, 3) ? strange_create(f) : sane_create(f);
+	struct shmring_ioc_create arg = one_in(f, 4) ? strange_create(f) : sane_create(f);
+	int fd = unbound_fd(f);
 
-	if (one_in(f, 2)) {
+	if (one_in(f, 3)) {
 		arg.placement = any_placement(f, &arg.node);
 		arg.cursor_placement = any_placement(f, &arg.cursor_node);
 	}
-	if (one_in(f, 2))
+	if (one_in(f, 3))
 		set_name(arg.name, any_name(f));
-	fuzz_ioctl(f, COUNT_CREATE, SHMRING_IOC_CREATE, &arg, sizeof(arg), true);
+	fuzz_ioctl(f, COUNT_CREATE, fd, SHMRING_IOC_CREATE, &arg, sizeof(arg), true);
 }
 
 HELPER void fuzz_attach(struct fuzz *f)
 {
-	const char *name = any_name(f);
-	__u32 role = one_in(f, 4) ? any_role(f) : 1 + below(f, 2);
+	static fuzz_fits *const kinds[] = { is_bound, has_room, group_has_room, queue_has_room };
+	const char *name = one_in(f, 3) ? any_name(f) : NULL;
+	__u32 role = one_in(f, 6) ? any_role(f) : 1 + below(f, 2);
 	struct shmring_ioc_attach arg = attach_args(role, name);
+	struct shmring_ioc_info info;
+	int fd = unbound_fd(f);
 
 	if (!name)
-		arg = attach_fd_args(arg.role, one_in(f, 8) ? f->epoll : any_fd(f));
-	if (one_in(f, 2))
+		arg = attach_fd_args(role, one_in(f, 16) ? f->epoll :
+						aimed_fd(f, ONE_OF(f, kinds), &info));
+	if (one_in(f, 3))
 		arg.cursor_placement = any_placement(f, &arg.cursor_node);
 	mutate(f, &arg, sizeof(arg));
-	fuzz_ioctl(f, COUNT_ATTACH, SHMRING_IOC_ATTACH, &arg, sizeof(arg), true);
+	fuzz_ioctl(f, COUNT_ATTACH, fd, SHMRING_IOC_ATTACH, &arg, sizeof(arg), true);
 }
 
 HELPER void fuzz_info(struct fuzz *f)
@@ -178,51 +196,59 @@ HELPER void fuzz_info(struct fuzz *f)
 	if (list && one_in(f, 2))
 		arg.ring_id = strange(f);
 	mutate(f, &arg, sizeof(arg));
-	fuzz_ioctl(f, list ? COUNT_LIST : COUNT_INFO,
+	fuzz_ioctl(f, list ? COUNT_LIST : COUNT_INFO, any_fd(f),
 		   list ? SHMRING_IOC_LIST : SHMRING_IOC_INFO, &arg, sizeof(arg), true);
 }
 
 HELPER void fuzz_eventfd(struct fuzz *f)
 {
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_bound, &info);
 	struct shmring_ioc_eventfd arg = {
-		.events = 1 + below(f, 7),
+		.events = any_events(f, &info),
 		.fd = one_in(f, 4) ? -1 : one_in(f, 8) ? any_fd(f) : f->eventfd,
 	};
 
 	mutate(f, &arg, sizeof(arg));
-	fuzz_ioctl(f, COUNT_EVENTFD, SHMRING_IOC_EVENTFD, &arg, sizeof(arg), true);
+	fuzz_ioctl(f, COUNT_EVENTFD, fd, SHMRING_IOC_EVENTFD, &arg, sizeof(arg), true);
 }
 
 /* Never in memory that a peer writes: the deadline has to stay what it is. */
 HELPER void fuzz_wait(struct fuzz *f)
 {
-	struct shmring_ioc_wait arg = { .events = 1 + below(f, 7) };
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_bound, &info);
+	struct shmring_ioc_wait arg = { .events = any_events(f, &info) };
 
-	if (one_in(f, 4))
-		arg.need = strange(f);
-	if (one_in(f, 4))
-		arg.need_records = strange(f);
+	if (one_in(f, 6))
+		arg.need = one_in(f, 2) ? strange(f) : below(f, 4096);
+	if (one_in(f, 6))
+		arg.need_records = one_in(f, 2) ? strange(f) : below(f, 4);
 	mutate(f, &arg, sizeof(arg));
 	arg.deadline = one_in(f, 4) ? now_ns() + FUZZ_NAP_NS : SHMRING_DEADLINE_NOW;
-	fuzz_ioctl(f, COUNT_WAIT, SHMRING_IOC_WAIT, &arg, sizeof(arg), false);
+	fuzz_ioctl(f, COUNT_WAIT, fd, SHMRING_IOC_WAIT, &arg, sizeof(arg), false);
 }
 
 HELPER void fuzz_adopt(struct fuzz *f)
 {
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_queue_consumer, &info);
 	struct shmring_ioc_adopt arg = {
 		.op = 1 + below(f, 2),
-		.slot = below(f, SHMRING_SLOTS_MAX + 2),
+		.slot = one_in(f, 4) ? below(f, SHMRING_SLOTS_MAX + 2) : info.slot,
 	};
 
 	mutate(f, &arg, sizeof(arg));
-	fuzz_ioctl(f, COUNT_ADOPT, SHMRING_IOC_ADOPT, &arg, sizeof(arg), true);
+	fuzz_ioctl(f, COUNT_ADOPT, fd, SHMRING_IOC_ADOPT, &arg, sizeof(arg), true);
 }
 
 HELPER void fuzz_kick(struct fuzz *f)
 {
 	void *arg = one_in(f, 16) ? f->page : NULL;
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_bound, &info);
 
-	documented(counted(f, COUNT_KICK, dev_ioctl(any_fd(f), SHMRING_IOC_KICK, arg)));
+	documented(counted(f, COUNT_KICK, dev_ioctl(fd, SHMRING_IOC_KICK, arg)));
 }
 
 /* Commands that are none, and those of all files. */

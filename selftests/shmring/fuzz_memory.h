@@ -22,34 +22,39 @@ HELPER void forget(struct fuzz_map *m)
 	m->at = NULL;
 }
 
-/* A region as the ring has it, if there is a ring. */
-HELPER void any_region(struct fuzz *f, int fd, __u64 *offset, __u64 *size)
+/* A region as the ring has it, if there is a ring. Return: how it may be mapped. */
+HELPER int any_region(struct fuzz *f, const struct shmring_ioc_info *info, __u64 *offset,
+		      __u64 *size)
 {
-	struct shmring_ioc_info info = { 0 };
+	__u32 slot = one_in(f, 3) ? below(f, SHMRING_SLOTS_MAX) : info->slot, lane = slot;
+	bool own = false;
 
-	ring_info(fd, &info);
 	*size = page_size();
 	*offset = 0;
 	switch (below(f, 4)) {
 	case 0:
-		*size = info.control_size;
+		*size = info->control_size;
 		break;
 	case 1:
-		*offset = info.cursor_offset + info.cursor_stride *
-			(one_in(f, 3) ? below(f, SHMRING_SLOTS_MAX) : info.slot);
+		*offset = (__u64)cursor_offset(info, slot);
+		own = slot == info->slot;
 		break;
 	case 2:
-		*offset = info.shared_offset;
+		*offset = info->shared_offset;
+		own = writes_shared(info);
 		break;
 	default:
-		*size = info.data_size;
-		*offset = info.data_offset +
-			  *size * (one_in(f, 3) ? below(f, SHMRING_SLOTS_MAX) : info.slot);
+		own = info->role & PRODUCER && (!info->producers || slot == info->slot);
+		if (!own && info->producers && !one_in(f, 8))
+			lane = below(f, info->producers);
+		*size = info->data_size;
+		*offset = (__u64)lane_offset(info, info->producers ? lane : 0);
 	}
-	if (one_in(f, 8))
+	if (one_in(f, 12))
 		*offset = strange(f);
-	if (one_in(f, 8))
+	if (one_in(f, 12))
 		*size = strange(f) & 0xffffff;
+	return own ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
 HELPER void fuzz_mmap(struct fuzz *f)
@@ -60,15 +65,22 @@ HELPER void fuzz_mmap(struct fuzz *f)
 	static const int prots[] = { PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ,
 				     PROT_WRITE, PROT_NONE, PROT_READ | PROT_EXEC };
 	struct fuzz_map *m = any_map(f);
-	int flag = ONE_OF(f, flags), prot = ONE_OF(f, prots), fd = any_fd(f);
+	struct shmring_ioc_info info;
+	int fd = aimed_fd(f, is_bound, &info), flag = MAP_SHARED, prot;
 	bool over = one_in(f, 4);
 	__u64 offset, size;
 	void *p;
 
-	any_region(f, fd, &offset, &size);
+	prot = any_region(f, &info, &offset, &size);
+	if (one_in(f, 2)) {
+		flag = ONE_OF(f, flags);
+		prot = ONE_OF(f, prots);
+	}
 	if (over && m->at && size <= m->size) {
 		p = mmap(m->at, (size_t)size, prot, flag | MAP_FIXED, fd, (off_t)offset);
-		COUNTED(f, COUNT_MMAP, p == MAP_FAILED ? -1 : 0);
+		/* Then what was there may be gone, and the addresses be anybody's. */
+		if (COUNTED(f, COUNT_MMAP, p == MAP_FAILED ? -1 : 0))
+			forget(m);
 		return;
 	}
 	p = mmap(NULL, (size_t)size, prot, flag, fd, (off_t)offset);
