@@ -255,6 +255,26 @@ static void shmring_claim_joined(struct shmring_handle *h)
 	shmring_claim_join(&h->many->claims);
 }
 
+/* Of what is claimed already. */
+static long shmring_claim_recv(struct shmring_handle *h, void *buf, size_t cap)
+{
+	struct shmring_claims *c = &h->many->claims;
+	const void *payload;
+	long len;
+
+	if (c->ahead || c->adopted || h->untold)
+		return -EAGAIN;
+	len = shmring_claim_peek(c, &payload);
+	if (len < 0 || (size_t)len > cap)
+		return -EAGAIN;
+	shmring_copy(buf, payload, (size_t)len);
+	shmring_claim_next(c, len);
+	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + (c->head - c->pos));
+	if (shmring_claim_release(c))
+		shmring_notice(h);
+	return len;
+}
+
 /* A batch is one claim. */
 static unsigned int shmring_claim_drain(struct shmring_handle *h, struct iovec *msgs,
 					unsigned int n)
@@ -303,6 +323,7 @@ const struct shmring_in shmring_claim_in = {
 	.ready = shmring_claim_ready,
 	.amount = shmring_claim_amount,
 	.join = shmring_claim_joined,
+	.recv = shmring_claim_recv,
 	.drain = shmring_claim_drain,
 	.ahead = shmring_claim_ahead,
 };

@@ -26,6 +26,7 @@ void shmring_group_start(struct shmring_handle *h, struct shmring_group *g)
 	g->consumers = h->geo.consumers;
 	g->slot = h->slot;
 	h->group = g;
+	h->core.shared = 1;
 }
 
 /**

@@ -75,6 +75,8 @@ struct shmring_goal {
  * @amount: how much is there in all lanes together, in records or in bytes; NULL where
  *	there is one
  * @join: producers came or went; NULL where there is one
+ * @recv: copy the next record and give it back, if it takes no search to know which it is:
+ *	payload bytes, or -EAGAIN: the long way; NULL: there is no short one
  * @drain: copy what is there behind the record that was stepped over, without waiting, up to
  *	@n records that fit: how many; NULL: shmring_drain()
  * @ahead: bytes that producers say to have published and nobody has taken; NULL likewise
@@ -89,6 +91,7 @@ struct shmring_in {
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
 	uint64_t (*amount)(const struct shmring_handle *h, bool records);
 	void (*join)(struct shmring_handle *h);
+	long (*recv)(struct shmring_handle *h, void *buf, size_t cap);
 	unsigned int (*drain)(struct shmring_handle *h, struct iovec *msgs, unsigned int n);
 	uint64_t (*ahead)(const struct shmring_handle *h);
 };

@@ -12,7 +12,6 @@
 
 static void shmring_lane_start(struct shmring_handle *h, bool tickets)
 {
-	h->core.shared = 1;
 	h->core.tickets = tickets;
 	h->core.tx.chain = tickets ? SHMRING_REC_CHAIN : 0;
 	shmring_group_start(h, &h->core.group);

@@ -177,6 +177,30 @@ static void shmring_merge_joined(struct shmring_handle *h)
 	shmring_merge_join(&h->many->merge);
 }
 
+/* The run of one lane goes on (shmring_merge_more()), and nothing was peeked at. */
+static long shmring_merge_recv(struct shmring_handle *h, void *buf, size_t cap)
+{
+	struct shmring_merge *m = &h->many->merge;
+	const void *payload;
+	uint32_t last = m->last;
+	uint64_t from;
+	long len;
+
+	if (m->touched || last == SHMRING_NO_LANE || ((m->ready | m->broken) & 1u << last) ||
+	    h->untold)
+		return -EAGAIN;
+	from = m->lane[last].head;
+	len = shmring_merge_more(m, cap, &payload);
+	if (len < 0)
+		return len;
+	shmring_copy(buf, payload, (size_t)len);
+	m->touched = 1u << last;
+	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + m->lane[last].head - from);
+	if (shmring_merge_release(m))
+		shmring_notice(h);
+	return len;
+}
+
 static unsigned int shmring_merge_drain(struct shmring_handle *h, struct iovec *msgs,
 					unsigned int n)
 {
@@ -226,6 +250,7 @@ const struct shmring_in shmring_merge_in = {
 	.ready = shmring_merge_ready,
 	.amount = shmring_merge_amount,
 	.join = shmring_merge_joined,
+	.recv = shmring_merge_recv,
 	.drain = shmring_merge_drain,
 	.ahead = shmring_merge_ahead,
 };

@@ -222,19 +222,25 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 	return gone ? gone : err;
 }
 
-/* What was copied had been overwritten: go on to what is whole. */
+/* Of a ring with many: the next record by the short way, or as it is found. */
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
+	struct shmring_handle *h = shmring_handle(r);
 	const void *payload;
 	long len;
 
+	if (h->in && h->in->recv) {
+		len = h->in->recv(h, buf, cap);
+		if (shmring_likely(len >= 0))
+			return len;
+	}
 	do {
 		len = shmring_peek(r, &payload, deadline);
 		if (len < 0)
 			return len;
 		if ((size_t)len > cap)
 			return -EMSGSIZE;
-		memcpy(buf, payload, (size_t)len);
-	} while (shmring_release(r));
+		shmring_copy(buf, payload, (size_t)len);
+	} while (shmring_release(r));	/* overwritten meanwhile: once more */
 	return len;
 }

@@ -137,7 +137,7 @@ struct shmring {
 	struct shmring_spsc_tx tx;
 	uint64_t max_record;	/* of a producer; 0 sends every reserve to the slow path */
 	uint64_t reserved;	/* bytes reserved and not committed, plus one; 0: none */
-	uint32_t shared;	/* of a producer: others may produce or consume as well */
+	uint32_t shared;	/* there may be more than one producer and one consumer */
 	uint32_t tickets;	/* publications take tickets */
 	uint64_t resv[4];
 	struct shmring_spsc_rx rx;
@@ -529,14 +529,15 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
 			return (long)cap;
 		}
 	}
+	if (r->shared)
+		return __shmring_recv(r, buf, cap, deadline);
 	len = shmring_peek(r, &payload, deadline);
 	if (shmring_unlikely(len < 0))
 		return len;
 	if (shmring_unlikely((size_t)len > cap))
 		return -EMSGSIZE;
 	shmring_copy(buf, payload, (size_t)len);
-	if (shmring_unlikely(shmring_release(r)))
-		return __shmring_recv(r, buf, cap, deadline);	/* overwritten meanwhile */
+	shmring_release(r);
 	return len;
 }
 
