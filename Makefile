@@ -52,7 +52,7 @@ help:
 	@echo '                    has, aarch64; and compiled by clang'
 	@echo '  lint            - checkpatch, sparse, W=1, clang, coccinelle, shellcheck, ABI...'
 	@echo '  lint-more       - clang-tidy and cppcheck, which take minutes'
-	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
+	@echo ' ug     - check-vm on kernels built here from source, with KASAN,'
 	@echo '                    lockdep, kmemleak and failing allocations, and with KCSAN;'
 	@echo '                    fuzzer and stress-ng for minutes: hours, all in all'
 	@echo '  coverage        - which lines of the module the tests reach'
@@ -65,6 +65,7 @@ help:
 	@echo 'Installing and cleaning:'
 	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX='
 	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
+	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX='
 	@echo '  clean           - remove what was built, keep what was downloaded'
 	@echo '  distclean       - remove build/'
 	@echo ''
@@ -186,16 +187,25 @@ vm-shell: lib tools deps-kernel deps-vm kernel-$(KERNEL)
 
 INSTALL ?= install
 put = $(INSTALL) -D -m 644 $(1) $(DESTDIR)$(2)
+dist_files := 60-shmring.rules sysusers.conf modules-load.conf
+place_60-shmring.rules := udev/rules.d/60-shmring.rules
+place_sysusers.conf := sysusers.d/shmring.conf
+place_modules-load.conf := modules-load.d/shmring.conf
+dist_place = $(SYSCONFDIR)/$(place_$(1))
+man_pages := $(wildcard $(top)/Documentation/man/*.[1-9])
+man_place = $(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 
 install: lib tools
 	$(call sub,lib) install
 	$(call sub,tools) install
-	$(Q)$(call put,$(top)/kmod/dist/60-shmring.rules,$(SYSCONFDIR)/udev/rules.d/60-shmring.rules)
-	$(Q)$(call put,$(top)/kmod/dist/sysusers.conf,$(SYSCONFDIR)/sysusers.d/shmring.conf)
-	$(Q)$(call put,$(top)/kmod/dist/modules-load.conf,$(SYSCONFDIR)/modules-load.d/shmring.conf)
-	$(Q)for page in $(top)/Documentation/man/*.[1-9]; do \
-		[ ! -e "$$page" ] || $(call put,$$page,$(PREFIX)/share/man/man$${page##*.}/$${page##*/}) || exit 1; \
-	done
+	$(Q)$(foreach file,$(dist_files),$(call put,$(top)/kmod/dist/$(file),$(call dist_place,$(file))) && ) :
+	$(Q)$(foreach page,$(man_pages),$(call put,$(page),$(call man_place,$(page))) && ) :
+
+uninstall:
+	$(call sub,lib) uninstall
+	$(call sub,tools) uninstall
+	$(Q)rm -f $(foreach file,$(dist_files),$(DESTDIR)$(call dist_place,$(file))) \
+		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page)))
 
 clean:
 	$(Q)rm -rf $(BUILD)/lib $(BUILD)/tools $(BUILD)/selftests $(BUILD)/kmod $(BUILD)/vm \
@@ -205,4 +215,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-all check-debug coverage stress check-aarch64 fuzz vm-shell install clean distclean
+	lint lint-more check check-fast check-vm check-numa check-allug coverage stress check-aarch64 fuzz vm-shell install uninstall clean distclean

@@ -59,6 +59,7 @@ group() {
 			for f in $(find "$tests" -type f -perm -u+x ! -name '*.sh' | sort); do
 				suite "lib/$(basename "$f")" "$f"
 			done
+			suite install "$here/install.sh"
 			for f in "$top"/tools/tests/[0-9]*.sh; do
 				suite "tools/$(basename "$f" .sh)" sh "$f"
 			done
