@@ -66,6 +66,7 @@ help:
 	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX='
 	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
 	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX='
+	@echo '  deb             - Debian packages of all of it, in build/deb; the module by dkms'
 	@echo '  clean           - remove what was built, keep what was downloaded'
 	@echo '  distclean       - remove build/'
 	@echo ''
@@ -207,12 +208,15 @@ uninstall:
 	$(Q)rm -f $(foreach file,$(dist_files),$(DESTDIR)$(call dist_place,$(file))) \
 		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page)))
 
+deb: deps-build deps-deb
+	$(Q)$(top)/kmod/dist/make-deb
+
 clean:
 	$(Q)rm -rf $(BUILD)/lib $(BUILD)/tools $(BUILD)/selftests $(BUILD)/kmod $(BUILD)/vm \
-		$(BUILD)/check $(BUILD)/lint $(BUILD)/samples
+		$(BUILD)/check $(BUILD)/lint $(BUILD)/samples $(BUILD)/deb
 
 distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-allug coverage stress check-aarch64 fuzz vm-shell install uninstall clean distclean
+	lint lint-more check check-fast check-vm check-numa check-allug coverage stress check-aarch64 fuzz vm-shell install uninstall deb clean distclean

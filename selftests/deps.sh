@@ -23,6 +23,9 @@ build     cmd:xz                      xz-utils
 build     header:numa.h               libnuma-dev
 build     header:liburing.h           liburing-dev
 build     header:jansson.h            libjansson-dev
+deb       cmd:dpkg-buildpackage       dpkg-dev
+deb       cmd:dh                      debhelper
+deb       cmd:dh_dkms                 dh-dkms
 kernel    cmd:gcc-12                  gcc-12
 kernel    lib:libelf.so.1             libelf1
 kernel    lib:libcrypto.so.3          libssl3

@@ -88,7 +88,7 @@ build_with() {
 licences() {
 	local f bad=0
 
-	for f in $(files | grep -vE '^(LICENSES/|\.gitignore|.*/(config|settings)$)|\.(map|in|litmus)$'); do
+	for f in $(files | grep -vE '^(LICENSES/|\.gitignore|.*/(config|settings|debian/copyright|debian/source/format)$)|\.(map|in|litmus)$'); do
 		# A manual page that only points to another needs no line of its own.
 		head -n 3 "$f" | grep -qE 'SPDX-License-Identifier: |^\.so man' ||
 			{ echo "$f: no SPDX line"; bad=1; }
