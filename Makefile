@@ -52,13 +52,15 @@ help:
 	@echo '                    has, aarch64; and compiled by clang'
 	@echo '  lint            - checkpatch, sparse, W=1, clang, coccinelle, shellcheck, ABI...'
 	@echo '  lint-more       - clang-tidy and cppcheck, which take minutes'
-	@echo ' ug     - check-vm on kernels built here from source, with KASAN,'
+	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
 	@echo '                    lockdep, kmemleak and failing allocations, and with KCSAN;'
 	@echo '                    fuzzer and stress-ng for minutes: hours, all in all'
 	@echo '  coverage        - which lines of the module the tests reach'
 	@echo '  stress          - kill storms, blocking rounds, order and scribbling peers for long, on'
 	@echo '                    the module-free backend; STRESS= times as much (500: 10^6 rounds)'
 	@echo '  check-aarch64   - the ring core as aarch64 programs, under qemu'
+	@echo '  check-deb       - the packages of "make deb" in a fresh Debian 12: install, use,'
+	@echo '                    compile against, build the module by dkms, purge'
 	@echo '  fuzz            - the ring core under libFuzzer; FUZZ_SECONDS= each'
 	@echo '  vm-shell        - a shell in the guest'
 	@echo ''
@@ -178,6 +180,9 @@ stress: lib
 check-aarch64: deps-build deps-cross
 	$(call sub,lib) check-aarch64
 
+check-deb: deb deps-check-deb
+	$(Q)$(top)/selftests/deb.sh
+
 fuzz: deps-build deps-fuzz
 	$(call sub,lib) fuzz
 
@@ -219,4 +224,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-allug coverage stress check-aarch64 fuzz vm-shell install uninstall deb clean distclean
+	lint lint-more check check-fast check-vm check-numa check-all check-deb check-debug coverage stress check-aarch64 fuzz vm-shell install uninstall deb clean distclean

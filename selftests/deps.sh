@@ -26,6 +26,8 @@ build     header:jansson.h            libjansson-dev
 deb       cmd:dpkg-buildpackage       dpkg-dev
 deb       cmd:dh                      debhelper
 deb       cmd:dh_dkms                 dh-dkms
+check-deb cmd:mmdebstrap              mmdebstrap
+check-deb cmd:lintian                 lintian
 kernel    cmd:gcc-12                  gcc-12
 kernel    lib:libelf.so.1             libelf1
 kernel    lib:libcrypto.so.3          libssl3
@@ -139,6 +141,12 @@ apt_update() {
 	quietly as_root apt-get -qq -o Acquire::Retries=3 \
 		-o Acquire::Check-Valid-Until=false update ||
 		say "apt-get update failed, going on with the indices there are"
+}
+
+# Where this machine has its Debian from; 1: nowhere
+apt_mirror() {
+	apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' \
+		'Created-By: Packages' 2>/dev/null | head -n 1 | grep .
 }
 
 apt_install() {

@@ -129,9 +129,7 @@ newest() {
 	local dir=$1 tmp mirror rel
 
 	"$here/deps.sh" newest
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' \
-		'Created-By: Packages' 2>/dev/null | head -n 1)
-	[ -n "$mirror" ] || { say "apt names no archive of bookworm to take sid from"; return 1; }
+	mirror=$(apt_mirror) || { say "apt names no archive of bookworm to take sid from"; return 1; }
 	say "unpacking the newest kernel and its compiler into build/"
 	mkdir -p "$BUILD/kernel"
 	tmp=$(mktemp -d "$BUILD/kernel/.sid.XXXXXX")
