@@ -435,7 +435,7 @@ static inline int shmring_lane_count(const struct shmring_spsc_tx *tx, __u64 fro
 {
 	__u64 pos = from, n;
 
-	if (to - from > tx->mask + 1)
+	if ((from & (SHMRING_REC_ALIGN - 1)) || to - from > tx->mask + 1)
 		return 0;
 	for (n = 0; pos - from < to - from; n++)
 		pos += shmring_record_size(shmring_load(shmring_spsc_word(tx, pos)) &
