@@ -706,6 +706,7 @@ int main(void)
 	w = ring_map((sizeof(*w) + RING_PAGE - 1) & ~(size_t)(RING_PAGE - 1), -1, 1);
 	for (k = 0; k < sizeof(scenarios) / sizeof(scenarios[0]); k++) {
 		test_bad = 0;
+		test_alarm();
 		if (!test_skip)
 			scenario(&scenarios[k]);
 		test_failures += !!test_bad;

@@ -2,9 +2,9 @@
 /*
  * What all tests of the library share. A test is a function that uses CHECK(); main()
  * RUN()s each and ends with DONE(). Output is TAP. SHMRING_TEST_BACKEND (memfd, device)
- * chooses the backend of the whole program.
+ * chooses the backend of the whole program; SHMRING_TEST_ONLY runs the tests that it names.
  *
- * The alarm in START() ends a program that hangs; nothing else depends on time.
+ * An alarm, set anew for each test, ends a program that hangs; nothing else depends on time.
  */
 #ifndef SHMRING_TEST_H
 #define SHMRING_TEST_H
@@ -77,10 +77,32 @@ static const char *test_skip;
 		return;							\
 	} while (0)
 
+static inline void test_alarm(void)
+{
+	alarm(getenv("SHMRING_STRESS") ? 0 : TEST_ALARM);
+}
+
+/* Is this test among those that SHMRING_TEST_ONLY names? */
+static inline int test_wanted(const char *fn)
+{
+	const char *only = getenv("SHMRING_TEST_ONLY");
+	size_t len = strlen(fn);
+
+	for (; only; only = strchr(only, ' ')) {
+		only += strspn(only, " ");
+		if (!strncmp(only, fn, len) && (!only[len] || only[len] == ' '))
+			return 1;
+	}
+	return !getenv("SHMRING_TEST_ONLY");
+}
+
 #define RUN(fn)								\
 	do {								\
+		if (!test_wanted(#fn))					\
+			break;						\
 		test_bad = 0;						\
 		test_skip = NULL;					\
+		test_alarm();						\
 		fn();							\
 		test_nr++;						\
 		if (test_bad)						\
@@ -94,7 +116,7 @@ static const char *test_skip;
 	do {								\
 		setvbuf(stdout, NULL, _IOLBF, 0);			\
 		printf("TAP version 13\n");				\
-		alarm(getenv("SHMRING_STRESS") ? 0 : TEST_ALARM);	\
+		test_alarm();						\
 	} while (0)
 
 #define DONE()								\

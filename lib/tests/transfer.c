@@ -284,7 +284,7 @@ static void interrupted(int restart)
 	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_FOREVER), -EINTR);
 	setitimer(ITIMER_REAL, &off, NULL);
 	signal(SIGALRM, SIG_DFL);
-	alarm(TEST_ALARM);
+	test_alarm();
 	shmring_close(c);
 	shmring_close(p);
 }
