@@ -85,6 +85,9 @@ static int shmring_queue_start(struct shmring_handle *h)
 			return -EAGAIN;
 		sched_yield();
 	}
+	/* Orphans are in META, which on the memfd backend anybody may have written. */
+	if (gate & (SHMRING_REC_ALIGN - 1))
+		return -EPROTO;
 	if (shmring_lane_recover(&h->core.tx, gate))
 		shmring_lane_found(h);
 	return 0;

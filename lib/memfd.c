@@ -25,6 +25,7 @@
 #define MADV_COLLAPSE		25
 #endif
 
+#define SHMRING_FLAGS_KNOWN	(SHMRING_CREATE_SPIN | SHMRING_CREATE_HUGE | SHMRING_CREATE_SMALL)
 #define SHMRING_SLOTS_DEFAULT	16
 #define SHMRING_SIDE_DEFAULT	8
 /* How long to sleep before asking the locks; the wake-up tests build without. */
@@ -105,14 +106,18 @@ static int shmring_policy_check(uint32_t topology, uint32_t policy)
 	}
 }
 
+static bool shmring_flags_contradict(uint32_t flags)
+{
+	return (flags & SHMRING_CREATE_HUGE) && (flags & SHMRING_CREATE_SMALL);
+}
+
 static int shmring_create_check(const char *name, uint32_t role,
 				const struct shmring_opts *opts)
 {
-	const uint32_t known = SHMRING_CREATE_SPIN | SHMRING_CREATE_HUGE | SHMRING_CREATE_SMALL;
 	int err;
 
-	if ((opts->flags & ~known) || (opts->mode & ~0777u) ||
-	    ((opts->flags & SHMRING_CREATE_HUGE) && (opts->flags & SHMRING_CREATE_SMALL)))
+	if ((opts->flags & ~SHMRING_FLAGS_KNOWN) || (opts->mode & ~0777u) ||
+	    shmring_flags_contradict(opts->flags))
 		return -EINVAL;
 	err = shmring_topology_check(opts);
 	if (!err)
@@ -407,9 +412,10 @@ static int shmring_geo_check(struct shmring_ioc_info *geo, uint64_t bytes)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), control;
 
-	if (geo->topology < SHMRING_TOPO_SPSC || geo->topology > SHMRING_TOPO_RAW)
+	if (geo->topology < SHMRING_TOPO_SPSC || geo->topology > SHMRING_TOPO_RAW ||
+	    (geo->flags & ~SHMRING_FLAGS_KNOWN))
 		return -EOPNOTSUPP;
-	if (geo->cursor_offset != page || geo->cursor_stride != page ||
+	if (shmring_flags_contradict(geo->flags) || geo->cursor_offset != page || geo->cursor_stride != page ||
 	    geo->slots < 1 || geo->slots > SHMRING_SLOTS_MAX)
 		return -EPROTO;
 	if (geo->topology == SHMRING_TOPO_RAW) {

@@ -6,103 +6,40 @@
  *
  * SHMRING_STRESS=N makes N times as many rounds.
  */
-#include <poll.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include "many.h"
+#include "ways.h"
 
 #define ROUNDS		2000u
 
-enum way {
-	BLOCK,			/* in the call: futex or WAIT */
-	WAIT,			/* shmring_wait() */
-	THRESHOLD,		/* shmring_wait_for() two records */
-	POLL,
-	EPOLL_LEVEL,
-	EPOLL_EDGE,
-	EVENTFD,
-};
-
 struct side {
-	struct shmring *in;
+	struct waiter in;
 	struct shmring *out;
-	enum way way;
-	int fd;			/* what to wait on */
-	int ep;
 };
 
-static int side_open(struct side *s)
+static int side_open(struct side *s, enum way way)
 {
-	struct epoll_event event = { .events = EPOLLIN };
-
-	s->fd = -1;
-	s->ep = -1;
-	if (s->way == EVENTFD) {
-		s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		return s->fd < 0 ? -1 : shmring_set_eventfd(s->in, SHMRING_EV_IN, s->fd);
-	}
-	if (s->way < POLL)
-		return 0;
-	s->fd = shmring_pollfd(s->in);
-	if (s->fd < 0 || s->way == POLL)
-		return s->fd < 0 ? -1 : 0;
-	if (s->way == EPOLL_EDGE)
-		event.events |= EPOLLET;
-	s->ep = epoll_create1(EPOLL_CLOEXEC);
-	return epoll_ctl(s->ep, EPOLL_CTL_ADD, s->fd, &event);
+	s->in.way = way;
+	s->in.event = SHMRING_EV_IN;
+	return waiter_open(&s->in);
 }
 
 static void side_close(struct side *s)
 {
-	if (s->ep >= 0)
-		close(s->ep);
-	if (s->way == EVENTFD)
-		close(s->fd);
-	shmring_close(s->in);
+	waiter_close(&s->in);
 	shmring_close(s->out);
 }
 
-/* The ring is empty, and @due records are still to come. */
-static void side_sleep(const struct side *s, uint64_t due)
+/* @due records are still to come. */
+static long side_recv(struct side *s, uint64_t *in, uint64_t due)
 {
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	struct epoll_event event;
-	eventfd_t count;
-	int ret;
-
-	switch (s->way) {
-	case BLOCK:
-		break;
-	case WAIT:
-		ret = shmring_wait(s->in, SHMRING_EV_IN, SHMRING_FOREVER);
-		CHECK(ret == SHMRING_EV_IN || ret == -EPIPE);
-		break;
-	case THRESHOLD:
-		ret = shmring_wait_for(s->in, SHMRING_EV_IN, 0, due, SHMRING_FOREVER);
-		CHECK(ret == SHMRING_EV_IN || ret == -EPIPE);
-		break;
-	default:
-		if (shmring_arm(s->in, SHMRING_EV_IN))
-			break;
-		if (s->ep >= 0)
-			CHECK_EQ(epoll_wait(s->ep, &event, 1, -1), 1);
-		else
-			CHECK_EQ(poll(&pfd, 1, -1), 1);
-		if (s->way == EVENTFD)
-			CHECK_EQ(eventfd_read(s->fd, &count), 0);
-		break;
-	}
-}
-
-static long side_recv(const struct side *s, uint64_t *in, uint64_t due)
-{
-	uint64_t deadline = s->way == BLOCK ? SHMRING_FOREVER : SHMRING_NOWAIT;
+	struct waiter *w = &s->in;
 	long len;
 
-	while ((len = shmring_recv(s->in, in, sizeof(*in), deadline)) == -EAGAIN && !test_bad)
-		side_sleep(s, due);
+	while ((len = shmring_recv(w->r, in, sizeof(*in), waiter_deadline(w))) == -EAGAIN &&
+	       !test_bad)
+		waiter_sleep(w, 0, due);
 	return len;
 }
 
@@ -114,7 +51,7 @@ static void side_send(const struct side *s, uint64_t nth)
 	CHECK_EQ(shmring_send(s->out, &nth, sizeof(nth), SHMRING_FOREVER), 0);
 }
 
-static void side_expect(const struct side *s, uint64_t nth)
+static void side_expect(struct side *s, uint64_t nth)
 {
 	uint64_t in, k;
 
@@ -127,13 +64,13 @@ static void side_expect(const struct side *s, uint64_t nth)
 static void other_side(int there, int back, struct shmring_opts *o, enum way way, uint64_t rounds,
 		       int ready)
 {
-	struct side s = { .way = way };
+	struct side s = { .out = NULL };
 	uint64_t n;
 
-	CHECK_EQ(shmring_attach_fd(there, CONS, o, &s.in), 0);
+	CHECK_EQ(shmring_attach_fd(there, CONS, o, &s.in.r), 0);
 	CHECK_EQ(shmring_attach_fd(back, PROD, o, &s.out), 0);
 	if (!test_bad)
-		CHECK_EQ(side_open(&s), 0);
+		CHECK_EQ(side_open(&s, way), 0);
 	test_tell(ready);	/* what is broadcast before is not for this one */
 	for (n = 0; n < rounds && !test_bad; n++) {
 		side_expect(&s, 2 * n);
@@ -150,26 +87,29 @@ static void rounds_of(uint32_t topology, enum way way)
 	uint64_t rounds = test_rounds(ROUNDS) * test_stress(), n;
 	struct shmring_stats stats = { .size = sizeof(stats) };
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	struct side s = { .way = way };
+	struct side s = { .out = NULL };
 	int ready[2];
 	pid_t pid;
 
 	NEED(!pipe(ready));
 	NEED(!shmring_create(NULL, PROD, &o, &s.out));
-	NEED(!shmring_create(NULL, CONS, &o, &s.in));
+	NEED(!shmring_create(NULL, CONS, &o, &s.in.r));
 	pid = test_fork();
 	if (!pid)
-		other_side(shmring_fd(s.out), shmring_fd(s.in), &o, way, rounds, ready[1]);
-	NEED(!side_open(&s) && !test_hear(ready[0]));
+		other_side(shmring_fd(s.out), shmring_fd(s.in.r), &o, way, rounds, ready[1]);
+	NEED(!side_open(&s, way) && !test_hear(ready[0]));
 	for (n = 0; n < rounds && !test_bad; n++) {
 		side_send(&s, 2 * n);
 		side_expect(&s, 2 * n);
 	}
 	CHECK_EQ(test_reap(pid), 0);
-	NEED(!shmring_info(s.in, &info) && !shmring_get_stats(s.in, info.slot, &stats));
+	NEED(!shmring_info(s.in.r, &info) && !shmring_get_stats(s.in.r, info.slot, &stats));
 	CHECK_EQ(stats.records, 2 * rounds);
 	if (way <= THRESHOLD)
-		CHECK(stats.sleeps > 0);
+		s.in.slept = stats.sleeps;
+	CHECK(s.in.slept > 0);
+	printf("# topology %u: %llu rounds, this side slept %llu times\n", topology,
+	       (unsigned long long)n, (unsigned long long)s.in.slept);
 	close(ready[0]);
 	close(ready[1]);
 	side_close(&s);
@@ -180,11 +120,8 @@ static void rounds_by(enum way way)
 	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
 	unsigned int k;
 
-	for (k = 0; k < 4 && !test_bad; k++) {
+	for (k = 0; k < 4 && !test_bad; k++)
 		rounds_of(topologies[k], way);
-		if (test_bad)
-			printf("# topology %u\n", topologies[k]);
-	}
 }
 
 static void blocking(void) { rounds_by(BLOCK); }
@@ -332,10 +269,10 @@ static void idle_by(uint32_t topology, enum way way)
 	NEED(!shmring_create(NULL, PROD, &o, &p));
 	pid = test_fork();
 	if (!pid) {
-		struct side s = { .way = way };
+		struct side s = { .out = NULL };
 
-		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &s.in), 0);
-		CHECK_EQ(side_open(&s), 0);
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &s.in.r), 0);
+		CHECK_EQ(side_open(&s, way), 0);
 		test_tell(ready[1]);
 		CHECK_EQ(side_recv(&s, &in, 1), 8);
 		CHECK_EQ(side_recv(&s, &in, 1), 8);

@@ -3,8 +3,8 @@
 # that a copy of the file is all that a guest needs.
 
 TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
-	fuzz_producer errors transfer ready death names scm raw info hostile many uring storm \
-	rounds order scribble
+	fuzz_producer errors transfer ready death names scm raw info hostile geometry limits many \
+	uring storm rounds space order scribble
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -29,14 +29,20 @@ check: all tests wakeup-tests
 		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(TEST_BINS) \
 		$(SRC)/tests/wakeup.sh
 
-# The same for long. Rounds are those of the library that never looks up by itself.
+# The same for long. Those who wait use the library that never looks up by itself, each way
+# of waiting beside the others: most of the time they sleep.
 STRESS	?= 500
-.PHONY: stress
+WAYS	:= blocking waiting thresholds polling epoll_level epoll_edge eventfds
+.PHONY: stress $(WAYS:%=stress-%)
 stress: tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd SHMRING_STRESS=$(STRESS) sh $(SRC)/tests/run.sh \
-		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble
+		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble $(OUT)/tests/geometry
+	@$(MAKE) -s -C $(SRC) -j $(words $(WAYS)) --output-sync=target $(WAYS:%=stress-%)
+
+$(WAYS:%=stress-%): stress-%:
 	SHMRING_TEST_BACKEND=memfd SHMRING_TEST_NO_SLICES=1 SHMRING_STRESS=$(STRESS) \
-		sh $(SRC)/tests/run.sh $(OUT)-wakeup/tests/rounds
+		SHMRING_TEST_ONLY=$* sh $(SRC)/tests/run.sh $(OUT)-wakeup/tests/rounds \
+		$(OUT)-wakeup/tests/space
 
 check-device: all tests
 	SHMRING_TEST_BACKEND=device sh $(SRC)/tests/run.sh $(TEST_BINS)
