@@ -44,7 +44,7 @@ say "One producer and one consumer on two CPUs, against the textbook pair of Sys
 	"memory and semaphores, and a plain ring. A run whose records do not check is no figure."
 echo
 bench=0
-"$sr" bench pc --rounds 5 --time 50 | tee "$work/bench" || bench=$?
+"$sr" bench pc --rounds 5 --time 50 || bench=$?
 
 bold "Summary"
 yes() { if [ "$1" = 1 ]; then say "yes  $2"; else say "NO   $2"; fi; }

@@ -80,6 +80,11 @@ json_t *bench_latency_json(const struct bench_latency *rounds, unsigned int n);
 
 /* bench_table.c: the document as text; bench_doc_print() calls them */
 void bench_print_text(const json_t *doc, const char *advice);
+/* What stands above the tables: the machine, what was asked, checked and skipped. */
+void bench_print_head(const json_t *doc);
+void bench_print_skipped(const json_t *skipped);
+/* "a=1 b=2", all on one line */
+void bench_print_extra(const json_t *extra);
 void bench_print_tsv(const json_t *doc);
 
 /* Round by round against the baseline of its group; false: there is none to compare to. */

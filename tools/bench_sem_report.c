@@ -226,15 +226,11 @@ static void print_text(const struct sem_report *report)
 {
 	const struct sem_args *args = report->args;
 	unsigned int relation;
-	const json_t *o;
-	size_t k;
 
 	bench_print_environment(report->environment, stdout);
 	printf("asked     %u workers add to one counter; %u rounds, interleaved\n", args->workers,
 	       args->rounds);
-	json_array_foreach(report->skipped, k, o)
-		printf("skipped   %s: %s\n", json_string_value(json_object_get(o, "contender")),
-		       json_string_value(json_object_get(o, "why")));
+	bench_print_skipped(report->skipped);
 	for (relation = 0; relation < SEM_RELATIONS; relation++) {
 		if (!args->relation[relation])
 			continue;

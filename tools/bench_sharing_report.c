@@ -242,15 +242,11 @@ static void print_advice(const struct sharing_report *report)
 
 static void print_text(const struct sharing_report *report)
 {
-	const json_t *o;
-	size_t k;
 
 	bench_print_environment(report->environment, stdout);
 	printf("asked     1 to %u workers on %u CPUs; %u rounds, interleaved; every counter is checked\n",
 	       report->most, report->cpus, report->args->rounds);
-	json_array_foreach(report->skipped, k, o)
-		printf("skipped   %s: %s\n", json_string_value(json_object_get(o, "contender")),
-		       json_string_value(json_object_get(o, "why")));
+	bench_print_skipped(report->skipped);
 	print_figures(report);
 	print_addresses(report);
 	print_advice(report);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The document of a benchmark as tables with bars, and as TSV. Nothing is known here
- * of any particular benchmark: what is compared is what shares a group and a metric.
+ * The document of a benchmark as tables with bars. Nothing is known here of any
+ * particular benchmark: what is compared is what shares a group and a metric.
  */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "bench_result.h"
 
@@ -97,6 +100,11 @@ struct table {
 	bool p99;
 	const char *extra[EXTRAS];
 	unsigned int extras;
+	bool no_range;			/* of the ratios; what follows: see fit() */
+	bool no_spread;			/* min and max */
+	bool no_ahead;
+	bool no_bar;
+	bool cut;			/* something was left out */
 };
 
 static void note_extras(struct table *t, const json_t *result)
@@ -170,6 +178,41 @@ static void print_bar(const struct table *t, double v)
 		putchar(' ');
 }
 
+/* Columns of the terminal, or as many as there may be. */
+static int columns(void)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+		return INT_MAX;
+	return size.ws_col;
+}
+
+static int width(const struct table *t)
+{
+	int n = t->name_width + 9 + (t->no_bar ? 0 : BAR + 2) + (t->no_spread ? 0 : 18) + 8;
+
+	n += t->p99 ? 9 : 0;
+	n += t->ratios ? 9 + (t->no_range ? 0 : 18) + (t->no_ahead ? 0 : 7) : 0;
+	return n + (int)t->extras * 12;
+}
+
+/* Leaves out of a table what a narrow terminal has no room for, the least telling first. */
+static void fit(struct table *t)
+{
+	bool *const least[] = { &t->no_range, NULL, &t->no_spread, &t->no_ahead, &t->no_bar };
+	int room = columns();
+	size_t i;
+
+	t->cut = width(t) > room;
+	for (i = 0; i < sizeof(least) / sizeof(least[0]) && width(t) > room; i++) {
+		if (least[i])
+			*least[i] = true;
+		while (!least[i] && t->extras && width(t) > room)
+			t->extras--;
+	}
+}
+
 static void print_head(struct table *t, size_t rounds)
 {
 	const char *base = baseline_name(t->doc, t->first);
@@ -180,14 +223,24 @@ static void print_head(struct table *t, size_t rounds)
 	       text(t->first, "unit"),
 	       json_is_true(json_object_get(t->first, "less_is_better")) ? "less" : "more", rounds,
 	       rounds == 1 ? "" : "s, interleaved");
-	printf("%-*s %8s  %-*s %8s %8s %7s", t->name_width, "contender", "median", BAR, "", "min",
-	       "max", "MAD");
+	if (t->ratios && t->no_range)
+		printf("x: times as good as %s\n", base);
+	printf("%-*s %8s", t->name_width, "contender", "median");
+	if (!t->no_bar)
+		printf("  %-*s", BAR, "");
+	if (!t->no_spread)
+		printf(" %8s %8s", "min", "max");
+	printf(" %7s", "MAD");
 	if (t->p99)
 		printf(" %8s", "p99");
-	if (t->ratios) {
+	if (t->ratios && t->no_range) {
+		printf("  %7s", "x");
+	} else if (t->ratios) {
 		snprintf(title, sizeof(title), "x %s", base);
-		printf("  %-25.25s %6s", title, "ahead");
+		printf("  %-25.25s", title);
 	}
+	if (t->ratios && !t->no_ahead)
+		printf(" %6s", "ahead");
 	for (i = 0; i < t->extras; i++)
 		printf("  %10s", t->extra[i]);
 	putchar('\n');
@@ -195,17 +248,24 @@ static void print_head(struct table *t, size_t rounds)
 
 static void print_ratio(const struct table *t, const json_t *o)
 {
+	char range[32] = "", ahead[32] = "", ratio[32] = "-";
 	struct bench_ratio r;
 
 	if (!t->ratios)
 		return;
-	if (!strcmp(text(o, "contender"), baseline_name(t->doc, o)))
-		printf("  %7s %17s %6s", "1", "", "");
-	else if (bench_result_ratio(t->doc, o, &r))
-		printf("  %7.2f  (%6.2f..%6.2f) %3u/%-2zu", r.median, r.min, r.max, r.ahead,
-		       json_array_size(json_object_get(o, "rounds")));
-	else
-		printf("  %7s %17s %6s", "-", "", "");
+	if (!strcmp(text(o, "contender"), baseline_name(t->doc, o))) {
+		snprintf(ratio, sizeof(ratio), "1");
+	} else if (bench_result_ratio(t->doc, o, &r)) {
+		snprintf(ratio, sizeof(ratio), "%.2f", r.median);
+		snprintf(range, sizeof(range), "(%6.2f..%6.2f)", r.min, r.max);
+		snprintf(ahead, sizeof(ahead), "%3u/%-2zu", r.ahead,
+			 json_array_size(json_object_get(o, "rounds")));
+	}
+	printf("  %7s", ratio);
+	if (!t->no_range)
+		printf(" %17s", range);
+	if (!t->no_ahead)
+		printf(" %6s", ahead);
 }
 
 static void print_row(const struct table *t, const json_t *o)
@@ -214,12 +274,16 @@ static void print_row(const struct table *t, const json_t *o)
 	char a[32], b[32], c[32], d[32];
 	unsigned int i;
 
-	printf("%-*s %8s  ", t->name_width, text(o, "contender"),
+	printf("%-*s %8s", t->name_width, text(o, "contender"),
 	       bench_number(a, sizeof(a), number(o, "median") / t->unit));
-	print_bar(t, number(o, "median"));
-	printf(" %8s %8s %7s", bench_number(b, sizeof(b), number(o, "min") / t->unit),
-	       bench_number(c, sizeof(c), number(o, "max") / t->unit),
-	       bench_number(d, sizeof(d), number(o, "mad") / t->unit));
+	if (!t->no_bar) {
+		fputs("  ", stdout);
+		print_bar(t, number(o, "median"));
+	}
+	if (!t->no_spread)
+		printf(" %8s %8s", bench_number(b, sizeof(b), number(o, "min") / t->unit),
+		       bench_number(c, sizeof(c), number(o, "max") / t->unit));
+	printf(" %7s", bench_number(d, sizeof(d), number(o, "mad") / t->unit));
 	if (t->p99)
 		printf(" %8s", p99 ? bench_number(a, sizeof(a), json_number_value(p99) / t->unit) :
 				     "-");
@@ -235,20 +299,21 @@ static void print_row(const struct table *t, const json_t *o)
 	putchar('\n');
 }
 
-static void print_group(const json_t *doc, const json_t *first)
+/* Returns: was something left out? */
+static bool print_group(const json_t *doc, const json_t *first)
 {
 	struct table t = { .doc = doc, .first = first, .name_width = 9 };
 	struct bench_ratio ratio;
 	size_t i, rounds = 0;
 	const json_t *o;
-	int width;
+	int name;
 
 	json_array_foreach(json_object_get(doc, "results"), i, o) {
 		if (!same_group(o, first))
 			continue;
-		width = (int)strlen(text(o, "contender"));
-		if (width > t.name_width)
-			t.name_width = width < NAME_MAX_WIDTH ? width : NAME_MAX_WIDTH;
+		name = (int)strlen(text(o, "contender"));
+		if (name > t.name_width)
+			t.name_width = name < NAME_MAX_WIDTH ? name : NAME_MAX_WIDTH;
 		if (number(o, "median") > t.most)
 			t.most = number(o, "median");
 		if (json_object_get(json_object_get(o, "percentiles"), "p99"))
@@ -259,14 +324,15 @@ static void print_group(const json_t *doc, const json_t *first)
 		if (json_array_size(json_object_get(o, "rounds")) > rounds)
 			rounds = json_array_size(json_object_get(o, "rounds"));
 	}
+	fit(&t);
 	print_head(&t, rounds);
 	json_array_foreach(json_object_get(doc, "results"), i, o)
 		if (same_group(o, first))
 			print_row(&t, o);
+	return t.cut;
 }
 
-/* "a=1 b=2"; tabs and newlines would break the line. */
-static void print_extra(const json_t *extra)
+void bench_print_extra(const json_t *extra)
 {
 	const char *key, *sep = "";
 	json_t *value;
@@ -280,66 +346,56 @@ static void print_extra(const json_t *extra)
 	}
 }
 
-void bench_print_text(const json_t *doc, const char *advice)
+void bench_print_skipped(const json_t *skipped)
 {
-	const json_t *results = json_object_get(doc, "results"), *o;
-	const json_t *checked = json_object_get(json_object_get(doc, "checks"), "records");
+	const json_t *o, *other;
 	size_t i, k;
+
+	/* A reason is told where it first stands, for all that it holds for. */
+	json_array_foreach(skipped, i, o) {
+		for (k = 0; k < i && strcmp(text(json_array_get(skipped, k), "why"), text(o, "why"));
+		     k++)
+			;
+		if (k < i)
+			continue;
+		printf("skipped   %s", text(o, "contender"));
+		json_array_foreach(skipped, k, other)
+			if (k > i && !strcmp(text(other, "why"), text(o, "why")))
+				printf(", %s", text(other, "contender"));
+		printf(": %s\n", text(o, "why"));
+	}
+}
+
+void bench_print_head(const json_t *doc)
+{
+	const json_t *checked = json_object_get(json_object_get(doc, "checks"), "records");
 
 	bench_print_environment(json_object_get(doc, "environment"), stdout);
 	printf("asked     ");
-	print_extra(json_object_get(doc, "parameters"));
+	bench_print_extra(json_object_get(doc, "parameters"));
 	putchar('\n');
 	if (json_integer_value(checked))
 		printf("checked   %lld records in full, all as they were sent\n",
 		       (long long)json_integer_value(checked));
-	json_array_foreach(json_object_get(doc, "skipped"), k, o)
-		printf("skipped   %s: %s\n", text(o, "contender"), text(o, "why"));
+	bench_print_skipped(json_object_get(doc, "skipped"));
+}
+
+void bench_print_text(const json_t *doc, const char *advice)
+{
+	const json_t *results = json_object_get(doc, "results"), *o;
+	bool cut = false;
+	size_t i, k;
+
+	bench_print_head(doc);
 	/* A group is printed where its first result stands. */
 	json_array_foreach(results, i, o) {
 		for (k = 0; k < i && !same_group(json_array_get(results, k), o); k++)
 			;
 		if (k == i)
-			print_group(doc, o);
+			cut |= print_group(doc, o);
 	}
+	if (cut)
+		puts("\nThis terminal is too narrow for all columns; in a file, or by --tsv and --json, they are there.");
 	if (advice)
 		printf("\n%s\n", advice);
-}
-
-static void print_percentile(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(json_object_get(o, "percentiles"), key);
-
-	if (v)
-		printf("%.10g", json_number_value(v));
-	putchar('\t');
-}
-
-void bench_print_tsv(const json_t *doc)
-{
-	struct bench_ratio r;
-	const json_t *o;
-	size_t i;
-
-	printf("bench\tgroup\tcontender\tmetric\tunit\tpayload\tmedian\tmin\tmax\tmad\tp50\tp99\tp999\t"
-	       "longest\tratio\tratio_min\tratio_max\tahead\trounds\textra\n");
-	json_array_foreach(json_object_get(doc, "results"), i, o) {
-		printf("%s\t%s\t%s\t%s\t%s\t", text(doc, "bench"), text(o, "group"),
-		       text(o, "contender"), text(o, "metric"), text(o, "unit"));
-		if (json_is_integer(json_object_get(o, "payload")))
-			printf("%.0f", number(o, "payload"));
-		printf("\t%.10g\t%.10g\t%.10g\t%.10g\t", number(o, "median"), number(o, "min"),
-		       number(o, "max"), number(o, "mad"));
-		print_percentile(o, "p50");
-		print_percentile(o, "p99");
-		print_percentile(o, "p999");
-		print_percentile(o, "max");
-		if (bench_result_ratio(doc, o, &r))
-			printf("%.4f\t%.4f\t%.4f\t%u\t", r.median, r.min, r.max, r.ahead);
-		else
-			printf("\t\t\t\t");
-		printf("%zu\t", json_array_size(json_object_get(o, "rounds")));
-		print_extra(json_object_get(o, "extra"));
-		putchar('\n');
-	}
 }
