@@ -365,7 +365,8 @@ int bench_pc(int argc, char **argv)
 		"Every record carries its number and a pattern, is copied in, copied out and checked in "
 		"full; a wrong one ends the benchmark with exit status 6. Figures are medians of "
 		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
-		"this moment.",
+		"this moment. Several producers and consumers: --race shows that they are served right, "
+		"'shmring bench many' how fast.",
 		.legend = PC_LEGEND,
 		.advise = advise,
 		.demonstrations = true,

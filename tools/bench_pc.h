@@ -154,6 +154,7 @@ int pc_race(const struct pc_args *args);
 
 #define PC_CONTENDERS_MAX	32
 #define PC_SIZES_MAX		16
+#define PC_RACERS_MAX		16	/* producers, and consumers, of --race */
 
 struct pc_args;
 
@@ -216,6 +217,8 @@ struct pc_args {
 	bool trace;
 	bool survive;
 	bool race;
+	unsigned int producers;		/* of the race; 0: not said */
+	unsigned int consumers;
 	bool quick;
 	bool json;
 	bool tsv;

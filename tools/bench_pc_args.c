@@ -19,6 +19,8 @@ enum {
 	KEY_NO_TRACE,
 	KEY_SURVIVE,
 	KEY_RACE,
+	KEY_PRODUCERS,
+	KEY_CONSUMERS,
 };
 
 static const struct argp_option options[] = {
@@ -43,7 +45,10 @@ static const struct argp_option options[] = {
 	{ "no-trace", KEY_NO_TRACE, NULL, 0, "Do not count system calls", 2 },
 	{ NULL, 0, NULL, 0, "Demonstrations, in place of measuring (pc only):", 4 },
 	{ "race", KEY_RACE, NULL, 0,
-	  "Two producers and two consumers: what the textbook's ring loses, doubles and tears", 4 },
+	  "Several producers and consumers: what the textbook's ring loses, doubles and tears, and "
+	  "shmring in each topology does not", 4 },
+	{ "producers", KEY_PRODUCERS, "N", 0, "With --race: how many, 1 to 16 (default 2)", 4 },
+	{ "consumers", KEY_CONSUMERS, "N", 0, "With --race: how many, 1 to 16 (default 2)", 4 },
 	{ "survive", KEY_SURVIVE, NULL, 0,
 	  "Messages in an mmap'ed file, read after their sender was killed", 4 },
 	{ NULL, 0, NULL, 0, "How to show it:", 3 },
@@ -72,7 +77,7 @@ static void list_contenders(const struct pc_bench *bench)
 	unsigned int i;
 
 	for (i = 0; i < bench->n; i++)
-		printf("%-20s %s\n", bench->all[i]->name, bench->all[i]->what);
+		printf("%-24s %s\n", bench->all[i]->name, bench->all[i]->what);
 	exit(tool_flush_stdout(TOOL_OK));
 }
 
@@ -139,6 +144,8 @@ static void check(struct argp_state *state)
 
 	if (args->json && args->tsv)
 		argp_error(state, "--json and --tsv exclude each other");
+	if ((args->producers || args->consumers) && !args->race)
+		argp_error(state, "--producers and --consumers are for 'shmring bench pc --race'; several of both are measured by 'shmring bench many'");
 	for (i = 0; args->throughput && i < args->n_sizes; i++)
 		if (args->sizes[i] > most)
 			most = args->sizes[i];
@@ -206,6 +213,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (args->survive && args->race)
 			argp_error(state, "--race and --survive exclude each other");
 		return 0;
+	case KEY_PRODUCERS:
+		args->producers = (unsigned int)tool_parse_number(state, "--producers", arg, 1,
+								  PC_RACERS_MAX);
+		return 0;
+	case KEY_CONSUMERS:
+		args->consumers = (unsigned int)tool_parse_number(state, "--consumers", arg, 1,
+								  PC_RACERS_MAX);
+		return 0;
 	case 'j':
 		args->json = true;
 		return 0;
@@ -238,4 +253,6 @@ void pc_parse(struct pc_args *args, const struct pc_bench *bench, int argc, char
 	args->contenders = bench->n;
 	memcpy(args->who, bench->all, bench->n * sizeof(*bench->all));
 	tool_parse(&argp, bench->self, argc, argv, args);
+	args->producers = args->producers ? args->producers : 2;
+	args->consumers = args->consumers ? args->consumers : 2;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench pc --race: what becomes of the textbook's ring when two produce and two consume.
+ * bench pc --race: what becomes of the textbook's ring when several produce and several
+ * consume.
  *
  * Every record has a number of its own and a pattern. Consumers write down in shared
  * memory how often they got each number, so what is lost, doubled or torn is counted
@@ -17,10 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench_crew.h"
 #include "bench_pc_race.h"
 
-#define RECORDS		200000	/* of each producer */
-#define RECORDS_QUICK	20000
+#define RECORDS		400000	/* of all producers together */
+#define RECORDS_QUICK	40000
 #define PATIENCE_NS	20000000000ULL	/* without a record put or taken */
 
 static int produce(struct race *r)
@@ -52,7 +54,7 @@ static void note(struct race *r, const uint64_t *record)
 	struct field *f = r->f;
 
 	f->got[r->who]++;
-	if (record[0] >= RACE_EACH * f->records || !pc_right(record, record[0], RACE_LEN))
+	if (record[0] >= r->producers * f->records || !pc_right(record, record[0], RACE_LEN))
 		f->torn[r->who]++;
 	else
 		__atomic_fetch_add(&f->seen[record[0]], 1, __ATOMIC_RELAXED);
@@ -65,7 +67,7 @@ static int consume(struct race *r)
 	uint32_t left;
 	int err;
 
-	while (f->got[r->who] < 2 * RACE_EACH * f->records) {
+	while (f->got[r->who] < 2 * r->producers * f->records) {
 		/* Read before: what the last producer put in is found after. */
 		left = shmring_load_acquire(&f->producers_left);
 		err = r->kind->get(r, record);
@@ -83,7 +85,7 @@ static int consume(struct race *r)
 /* What is sent before a consumer is there would not be for it. */
 static void meet(struct race *r)
 {
-	uint32_t all = RACE_EACH + race_consumers(r->kind);
+	uint32_t all = r->producers + r->consumers;
 
 	/* Each pairs with those of the others: all have joined. */
 	__atomic_fetch_add(&r->f->arrived, 1, __ATOMIC_RELEASE);
@@ -91,9 +93,9 @@ static void meet(struct race *r)
 		sched_yield();
 }
 
-static void child(struct race *r, const struct bench_place *place, unsigned int i, pid_t parent)
+static void child(struct race *r, int cpu, unsigned int i, pid_t parent)
 {
-	bool producer = i < RACE_EACH;
+	bool producer = i < r->producers;
 	int err;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -102,8 +104,8 @@ static void child(struct race *r, const struct bench_place *place, unsigned int 
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
-	r->who = i % RACE_EACH;
-	err = bench_pin(place->cpu[i % 2].id);
+	r->who = producer ? i : i - r->producers;
+	err = bench_pin(cpu);
 	if (!err && r->kind->join)
 		err = r->kind->join(r, producer);
 	if (!err) {
@@ -128,7 +130,7 @@ static uint64_t progress(const struct field *f)
 	uint64_t n = 0;
 	unsigned int i;
 
-	for (i = 0; i < RACE_EACH; i++)
+	for (i = 0; i < RACE_MOST; i++)
 		n += shmring_load(&f->put[i]) + shmring_load(&f->got[i]);
 	return n;
 }
@@ -173,18 +175,23 @@ static int reap(pid_t *pid, unsigned int n, struct field *f)
 
 static int run(struct race *r, const struct bench_place *place)
 {
-	pid_t pid[2 * RACE_EACH], parent = getpid();
-	unsigned int i;
+	unsigned int n = r->producers + r->consumers, i;
+	pid_t pid[2 * RACE_MOST], parent = getpid();
+	int cpu[2 * RACE_MOST], err;
 	sigset_t chld;
+
+	err = bench_crew_place(place, cpu, n);
+	if (err)
+		return err;
 
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	fflush(NULL);
-	for (i = 0; i < RACE_EACH + race_consumers(r->kind); i++) {
+	for (i = 0; i < n; i++) {
 		pid[i] = fork();
 		if (!pid[i])
-			child(r, place, i, parent);
+			child(r, cpu[i], i, parent);
 		if (pid[i] < 0) {
 			r->f->err = -errno;
 			break;
@@ -193,28 +200,21 @@ static int run(struct race *r, const struct bench_place *place)
 	return reap(pid, i, r->f);
 }
 
-struct toll {
-	double put;
-	double lost;
-	double doubled;
-	double torn;
-	double got;
-	double rate;	/* taken a second, by all */
-};
-
-static void count(const struct race *r, struct toll *t)
+static void count(const struct race *r, struct race_toll *t)
 {
-	uint32_t copies = r->kind->everyone ? race_consumers(r->kind) : 1;
-	unsigned int n = RACE_EACH + race_consumers(r->kind), i;
+	uint32_t copies = r->kind->everyone ? r->consumers : 1;
+	unsigned int n = r->producers + r->consumers, i;
 	uint64_t begin = UINT64_MAX, end = 0;
 	const struct field *f = r->f;
 	uint64_t k;
 
 	memset(t, 0, sizeof(*t));
-	for (i = 0; i < RACE_EACH; i++) {
-		t->put += f->put[i];
+	for (i = 0; i < r->consumers; i++) {
 		t->torn += (double)f->torn[i];
 		t->got += (double)f->got[i];
+	}
+	for (i = 0; i < r->producers; i++) {
+		t->put += f->put[i];
 		for (k = 0; k < f->records; k++) {
 			uint32_t seen = f->seen[i * f->records + k];
 
@@ -231,123 +231,69 @@ static void count(const struct race *r, struct toll *t)
 	t->rate = end > begin ? t->got / ((double)(end - begin) / 1e9) : 0;
 }
 
-static int add_rate(json_t *doc, const struct race_kind *kind, const struct toll *t)
+/* One ring, from nothing to what became of its records; an exit code. */
+static int race(const struct pc_args *args, struct race *r, struct race_toll *toll)
 {
-	const struct bench_result out = {
-		.group = "Taken out by all consumers, of rings that are correct",
-		.contender = kind->name, .metric = "throughput", .unit = "records/s",
-		.payload = RACE_LEN, .rounds = &t->rate, .n = 1,
-		.extra = json_pack("{s:i, s:i}", "producers", RACE_EACH,
-				   "consumers", (int)race_consumers(kind)),
-	};
-
-	return bench_doc_add(doc, &out);
-}
-
-static int add(json_t *doc, const struct race_kind *kind, const struct toll *t, bool stopped)
-{
-	const struct {
-		const char *group;
-		const char *metric;
-		double v;
-	} row[] = {
-		{ "Lost: put in and never taken out", "lost", t->lost },
-		{ "Doubled: taken out once more", "doubled", t->doubled },
-		{ "Torn: of no record, or of several", "torn", t->torn },
-	};
-	size_t i;
+	const struct race_kind *kind = r->kind;
+	uint64_t records = (args->quick ? RECORDS_QUICK : RECORDS) / r->producers;
 	int err;
 
-	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		const struct bench_result out = {
-			.group = row[i].group, .contender = kind->name, .metric = row[i].metric,
-			.unit = "records", .less_is_better = true, .payload = RACE_LEN,
-			.rounds = &row[i].v, .n = 1,
-			.extra = json_pack("{s:I, s:I, s:b}", "put", (json_int_t)t->put,
-					   "taken", (json_int_t)t->got, "stopped", stopped),
-		};
-
-		err = bench_doc_add(doc, &out);
-		if (err)
-			return err;
-	}
-	return kind->correct ? add_rate(doc, kind, t) : 0;
-}
-
-/* One ring, from nothing to its results in @doc; an exit code. */
-static int race(const struct pc_args *args, const struct race_kind *kind, json_t *doc)
-{
-	uint64_t records = args->quick ? RECORDS_QUICK : RECORDS;
-	struct race r = { .kind = kind };
-	struct toll t;
-	int err;
-
-	r.bytes = sizeof(*r.f) + RACE_EACH * records * sizeof(r.f->seen[0]);
-	r.f = mmap(NULL, r.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r.f == MAP_FAILED)
+	r->bytes = sizeof(*r->f) + r->producers * records * sizeof(r->f->seen[0]);
+	r->f = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r->f == MAP_FAILED)
 		return tool_fail(-errno, "cannot share memory with the processes");
-	r.f->records = records;
-	r.f->producers_left = RACE_EACH;
-	r.f->consumers_left = race_consumers(kind);
-	err = kind->make ? kind->make(&r) : 0;
+	r->f->records = records;
+	r->f->producers_left = r->producers;
+	r->f->consumers_left = r->consumers;
+	err = kind->make ? kind->make(r) : 0;
 	if (err && kind->backend == SHMRING_BACKEND_DEVICE) {
-		munmap(r.f, r.bytes);
-		bench_doc_skip(doc, kind->name, err == -ENOENT ?
-			       "there is no /dev/shmring, so the module is not loaded" :
-			       shmring_strerror(err));
+		munmap(r->f, r->bytes);
+		toll->skipped = err == -ENOENT ?
+				"there is no /dev/shmring, so the module is not loaded" :
+				shmring_strerror(err);
 		return TOOL_OK;
 	}
 	if (!err) {
-		err = run(&r, &args->place);
+		err = run(r, &args->place);
 		if (kind->free)
-			kind->free(&r);
+			kind->free(r);
 	}
-	count(&r, &t);
-	munmap(r.f, r.bytes);
+	count(r, toll);
+	toll->stopped = err > 0;
+	munmap(r->f, r->bytes);
 	if (err == -EINTR)
 		return tool_signal_exit();
 	if (err < 0)
 		return tool_fail(err, "%s failed", kind->name);
-	if (kind->correct && (err || t.lost || t.doubled || t.torn))
+	if (kind->correct && !race_right(toll))
 		return tool_say(TOOL_DAMAGED, "%s lost %.0f, doubled %.0f and tore %.0f records%s",
-				kind->name, t.lost, t.doubled, t.torn,
-				err ? ", and had to be stopped" : "");
-	if (kind->correct)
-		bench_doc_checked(doc, (uint64_t)t.got);
-	if (add(doc, kind, &t, err))
-		return tool_fail(-ENOMEM, "cannot hold the results");
+				kind->name, toll->lost, toll->doubled, toll->torn,
+				toll->stopped ? ", and had to be stopped" : "");
 	return TOOL_OK;
 }
 
 int pc_race(const struct pc_args *args)
 {
+	struct race_toll toll[RACE_KINDS] = { 0 };
 	struct bench_progress progress;
 	int code = TOOL_OK;
 	unsigned int n, i;
-	json_t *doc;
 
-	doc = bench_doc_new("pc-race", bench_environment(&args->place),
-			    json_pack("{s:i, s:i, s:i, s:i}", "producers", RACE_EACH,
-				      "consumers", RACE_EACH,
-				      "records_of_each", args->quick ? RECORDS_QUICK : RECORDS,
-				      "slots", RACE_SLOTS));
-	if (!doc)
-		return tool_fail(-ENOMEM, "cannot hold the results");
 	for (n = 0; race_kinds[n].name; n++)
 		;
 	bench_progress_init(&progress, n);
 	for (i = 0; i < n && !code; i++) {
+		struct race r = {
+			.kind = &race_kinds[i], .producers = args->producers,
+			.consumers = race_kinds[i].one_consumer ? 1 : args->consumers,
+		};
+
 		bench_progress(&progress, "%s", race_kinds[i].name);
-		code = race(args, &race_kinds[i], doc);
+		code = race(args, &r, &toll[i]);
+		toll[i].kind = r.kind;
+		toll[i].producers = r.producers;
+		toll[i].consumers = r.consumers;
 	}
 	bench_progress_end(&progress);
-	if (!code)
-		code = bench_doc_print(doc, args->json ? BENCH_JSON :
-				       args->tsv ? BENCH_TSV : BENCH_TEXT,
-			"Head, tail and count need one owner each, or a lock around all three: with two "
-			"of a kind, two write one slot, two take one record, and the count drifts.\n"
-			"An atomic count alone mends the count and nothing else. shmring needs no lock: MPSC "
-			"is for one consumer, in a QUEUE each record goes to one of them, in BROADCAST to all.");
-	json_decref(doc);
-	return code;
+	return code ? code : race_print(args, toll, n);
 }

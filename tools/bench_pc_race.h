@@ -9,9 +9,10 @@
 
 #include "bench_pc_loops.h"
 
-#define RACE_EACH	2	/* producers, and consumers */
+#define RACE_MOST	PC_RACERS_MAX
 #define RACE_SLOTS	64
 #define RACE_LEN	64
+#define RACE_KINDS	16	/* rings, at most */
 
 /* What the processes share. */
 struct field {
@@ -24,13 +25,13 @@ struct field {
 	int32_t err;
 	pthread_mutex_t lock;
 	uint64_t slot[RACE_SLOTS][RACE_LEN / 8];
-	uint64_t begin[2 * RACE_EACH];
-	uint64_t end[2 * RACE_EACH];
-	uint64_t got[RACE_EACH];
-	uint64_t torn[RACE_EACH];
+	uint64_t begin[2 * RACE_MOST];
+	uint64_t end[2 * RACE_MOST];
+	uint64_t got[RACE_MOST];
+	uint64_t torn[RACE_MOST];
 	uint64_t records;	/* of each producer */
-	uint32_t put[RACE_EACH];	/* how many of them were put in */
-	uint32_t seen[];	/* RACE_EACH * records */
+	uint32_t put[RACE_MOST];	/* how many of them were put in */
+	uint32_t seen[];	/* of all producers, one behind the other */
 };
 
 /* One ring in use: as its maker sees it, then each process its own copy. */
@@ -38,8 +39,10 @@ struct race {
 	const struct race_kind *kind;
 	struct field *f;
 	size_t bytes;
-	struct shmring *keeper[RACE_EACH][RACE_EACH];
-	struct shmring *end[RACE_EACH];
+	unsigned int producers;
+	unsigned int consumers;
+	struct shmring *keeper[RACE_MOST][RACE_MOST];
+	struct shmring *end[RACE_MOST];
 	unsigned int who;
 	unsigned int turn;
 };
@@ -74,10 +77,41 @@ struct race_kind {
 	int (*get)(struct race *r, uint64_t *record);
 };
 
-static inline unsigned int race_consumers(const struct race_kind *kind)
+/**
+ * struct race_toll - what became of the records of one ring
+ * @kind: the ring
+ * @skipped: why it could not be had, and there is no more; or NULL
+ * @producers: how many took part
+ * @consumers: likewise
+ * @put: records that went in
+ * @got: that were taken out
+ * @lost: of those put in, copies that nobody took
+ * @doubled: copies beyond those due
+ * @torn: of no record, or of several
+ * @rate: taken a second, by all consumers
+ * @stopped: it went astray so far that it did not end by itself
+ */
+struct race_toll {
+	const struct race_kind *kind;
+	const char *skipped;
+	unsigned int producers;
+	unsigned int consumers;
+	double put;
+	double got;
+	double lost;
+	double doubled;
+	double torn;
+	double rate;
+	bool stopped;
+};
+
+static inline bool race_right(const struct race_toll *t)
 {
-	return kind->one_consumer ? 1 : RACE_EACH;
+	return !t->stopped && !t->lost && !t->doubled && !t->torn;
 }
+
+/* bench_pc_race_report.c: as table or document; returns an exit code */
+int race_print(const struct pc_args *args, const struct race_toll *toll, unsigned int n);
 
 /* bench_pc_race_rings.c: ends with one that has no name */
 extern const struct race_kind race_kinds[];

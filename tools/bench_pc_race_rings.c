@@ -102,22 +102,22 @@ static void grid_free(struct race *r)
 {
 	unsigned int p, c;
 
-	for (p = 0; p < RACE_EACH; p++)
-		for (c = 0; c < RACE_EACH; c++)
+	for (p = 0; p < r->producers; p++)
+		for (c = 0; c < r->consumers; c++)
 			shmring_close(r->keeper[p][c]);
 }
 
 static int grid_make(struct race *r)
 {
 	struct shmring_opts opts = {
-		.size = sizeof(opts), .backend = SHMRING_BACKEND_MEMFD,
+		.size = sizeof(opts), .backend = r->kind->backend,
 		.data_size = RACE_SLOTS * RACE_LEN,
 	};
 	unsigned int p, c;
 	int err = 0;
 
-	for (p = 0; p < RACE_EACH; p++)
-		for (c = 0; c < RACE_EACH && !err; c++)
+	for (p = 0; p < r->producers; p++)
+		for (c = 0; c < r->consumers && !err; c++)
 			err = shmring_create(NULL, SHMRING_ROLE_OBSERVER, &opts, &r->keeper[p][c]);
 	if (err)
 		grid_free(r);
@@ -126,14 +126,12 @@ static int grid_make(struct race *r)
 
 static int grid_join(struct race *r, bool producer)
 {
-	const struct shmring_opts opts = {
-		.size = sizeof(opts), .backend = SHMRING_BACKEND_MEMFD,
-	};
+	const struct shmring_opts opts = { .size = sizeof(opts), .backend = r->kind->backend };
 	uint32_t role = producer ? SHMRING_ROLE_PRODUCER : SHMRING_ROLE_CONSUMER;
-	unsigned int i;
+	unsigned int i, others = producer ? r->consumers : r->producers;
 	int err = 0;
 
-	for (i = 0; i < RACE_EACH && !err; i++)
+	for (i = 0; i < others && !err; i++)
 		err = shmring_attach_fd(shmring_fd(producer ? r->keeper[r->who][i] :
 							      r->keeper[i][r->who]),
 					role, &opts, &r->end[i]);
@@ -144,13 +142,13 @@ static void grid_leave(struct race *r)
 {
 	unsigned int i;
 
-	for (i = 0; i < RACE_EACH; i++)
+	for (i = 0; i < RACE_MOST; i++)
 		shmring_close(r->end[i]);
 }
 
 static int grid_put(struct race *r, const uint64_t *record)
 {
-	int err = shmring_send(r->end[r->turn % RACE_EACH], record, RACE_LEN, SHMRING_NOWAIT);
+	int err = shmring_send(r->end[r->turn % r->consumers], record, RACE_LEN, SHMRING_NOWAIT);
 
 	r->turn++;
 	return err;
@@ -161,8 +159,9 @@ static int grid_get(struct race *r, uint64_t *record)
 	unsigned int i;
 	long got;
 
-	for (i = 0; i < RACE_EACH; i++) {
-		got = shmring_recv(r->end[r->turn++ % RACE_EACH], record, RACE_LEN, SHMRING_NOWAIT);
+	for (i = 0; i < r->producers; i++) {
+		got = shmring_recv(r->end[r->turn++ % r->producers], record, RACE_LEN,
+				   SHMRING_NOWAIT);
 		if (got == RACE_LEN)
 			return 0;
 		/* A producer that has ended leaves its ring closed and empty. */
@@ -178,8 +177,8 @@ static int ring_make(struct race *r)
 {
 	struct shmring_opts opts = {
 		.size = sizeof(opts), .backend = r->kind->backend, .topology = r->kind->topology,
-		.data_size = RACE_SLOTS * RACE_LEN, .producers = RACE_EACH,
-		.consumers = race_consumers(r->kind),
+		.data_size = RACE_SLOTS * RACE_LEN, .producers = r->producers,
+		.consumers = r->consumers,
 	};
 
 	return shmring_create(NULL, SHMRING_ROLE_OBSERVER, &opts, &r->keeper[0][0]);
@@ -220,6 +219,11 @@ static int ring_get(struct race *r, uint64_t *record)
 	return got < 0 ? (int)got : -EBADMSG;
 }
 
+#define PAIRS(NAME, BACKEND)						\
+	.name = NAME, .correct = true, .backend = SHMRING_BACKEND_##BACKEND,	\
+	.make = grid_make, .free = grid_free, .join = grid_join, .leave = grid_leave,	\
+	.put = grid_put, .get = grid_get
+
 #define RING(NAME, BACKEND, TOPOLOGY)					\
 	.name = NAME, .correct = true, .backend = SHMRING_BACKEND_##BACKEND,	\
 	.topology = SHMRING_TOPO_##TOPOLOGY, .make = ring_make, .free = ring_free,	\
@@ -230,12 +234,11 @@ const struct race_kind race_kinds[] = {
 	{ .name = "textbook-ring, atomic count", .put = atomic_put, .get = atomic_get },
 	{ .name = "textbook-ring, locked", .correct = true, .make = locked_make,
 	  .put = locked_put, .get = locked_get },
-	{ .name = "shmring-memfd, one for each pair", .correct = true, .make = grid_make,
-	  .free = grid_free, .join = grid_join, .leave = grid_leave, .put = grid_put,
-	  .get = grid_get },
+	{ PAIRS("shmring-memfd, SPSC each pair", MEMFD) },
 	{ RING("shmring-memfd, MPSC", MEMFD, MPSC), .one_consumer = true },
 	{ RING("shmring-memfd, QUEUE", MEMFD, QUEUE) },
 	{ RING("shmring-memfd, BROADCAST", MEMFD, BROADCAST), .everyone = true },
+	{ PAIRS("shmring-device, SPSC each pair", DEVICE) },
 	{ RING("shmring-device, MPSC", DEVICE, MPSC), .one_consumer = true },
 	{ RING("shmring-device, QUEUE", DEVICE, QUEUE) },
 	{ RING("shmring-device, BROADCAST", DEVICE, BROADCAST), .everyone = true },

@@ -77,8 +77,23 @@ is "$(awk -F '\t' 'NR > 1 && $3 ~ /locked|shmring-memfd/ && $4 != "throughput" {
 	END { print n, bad + 0 }' "$T/out")" "15 0" "race: correct rings lose, double and tear nothing"
 if [ "$BACKEND" = device ]; then
 	is "$(awk -F '\t' '$3 ~ /shmring-device/ && $4 != "throughput" { n++; bad += $7 }
-		END { print n, bad + 0 }' "$T/out")" "9 0" "race: nor does the device"
+		END { print n, bad + 0 }' "$T/out")" "12 0" "race: nor does the device"
 fi
+# With any number of either; MPSC has one consumer always.
+"$SHMRING" bench pc --race --quick --producers 3 --consumers 5 --tsv > "$T/more" 2> "$T/err"
+is $? 0 "race, 3 x 5: exit status"
+is "$(awk -F '\t' '$3 ~ /^shmring-memfd/ && $4 == "throughput" { print $20 }' "$T/more" | tr '\n' ' ')" \
+	"producers=3 consumers=5 producers=3 consumers=1 producers=3 consumers=5 producers=3 consumers=5 " \
+	"race, 3 x 5: as many as asked for"
+"$SHMRING" bench pc --race --quick > "$T/text" 2> "$T/err"
+is "$? $(awk '/^shmring-memfd.* right$/ { n++ } END { print n + 0 }' "$T/text")" "0 4" \
+	"race: a table that says who is right"
+"$SHMRING" bench pc --producers 3 > "$T/text" 2> "$T/err"
+is $? 2 "producers without race: exit status"
+has "$T/err" "shmring bench many" "producers without race: where they are measured"
+"$SHMRING" bench pc --race --consumers 17 > "$T/text" 2> "$T/err"
+is $? 2 "17 consumers: exit status"
+has "$T/err" "17 is not between 1 and 16" "17 consumers: sentence"
 # Whatever a consumer took was torn, doubled, or one of those that were not lost.
 is "$(awk -F '\t' 'NR > 1 && $4 != "throughput" {
 		v[$3 " " $4] = $7
