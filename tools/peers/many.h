@@ -135,12 +135,18 @@ struct many_contender {
 	int (*consume)(struct many_channel *c, struct many_work *work);
 };
 
-extern const struct many_contender many_mpsc;		/* many_shmring.c */
-extern const struct many_contender many_mpsc_spin;
-extern const struct many_contender many_queue;
-extern const struct many_contender many_queue_spin;
-extern const struct many_contender many_broadcast;
-extern const struct many_contender many_broadcast_spin;
+extern const struct many_contender many_memfd_mpsc_spin;	/* many_shmring.c */
+extern const struct many_contender many_memfd_mpsc;
+extern const struct many_contender many_memfd_queue_spin;
+extern const struct many_contender many_memfd_queue;
+extern const struct many_contender many_memfd_broadcast_spin;
+extern const struct many_contender many_memfd_broadcast;
+extern const struct many_contender many_device_mpsc_spin;
+extern const struct many_contender many_device_mpsc;
+extern const struct many_contender many_device_queue_spin;
+extern const struct many_contender many_device_queue;
+extern const struct many_contender many_device_broadcast_spin;
+extern const struct many_contender many_device_broadcast;
 extern const struct many_contender many_rte;		/* many_dpdk.c */
 extern const struct many_contender many_rte_one;
 extern const struct many_contender many_rte_rts;

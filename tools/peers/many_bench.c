@@ -7,7 +7,7 @@
 
 #define ROUNDS_MAX	1001
 #define SHAPES_MAX	16
-#define CONTENDERS_MAX	24
+#define CONTENDERS_MAX	32
 #define LATENCY_LEN	64
 #define LATENCY_PAUSE	100000	/* ns between two records of a producer */
 
@@ -74,8 +74,10 @@ ABSENT(no_moodycamel, "moodycamel-mpmc");
 #endif
 
 static const struct many_contender *const all[] = {
-	&many_mpsc_spin, &many_queue_spin, &many_broadcast_spin,
-	&many_mpsc, &many_queue, &many_broadcast,
+	&many_memfd_mpsc_spin, &many_memfd_queue_spin, &many_memfd_broadcast_spin,
+	&many_memfd_mpsc, &many_memfd_queue, &many_memfd_broadcast,
+	&many_device_mpsc_spin, &many_device_queue_spin, &many_device_broadcast_spin,
+	&many_device_mpsc, &many_device_queue, &many_device_broadcast,
 #ifdef HAVE_DPDK
 	&many_rte, &many_rte_one, &many_rte_rts, &many_rte_hts,
 #else
@@ -151,7 +153,7 @@ static void list_contenders(void)
 	size_t i;
 
 	for (i = 0; i < ALL; i++)
-		printf("%-24s %s\n", all[i]->name, all[i]->what);
+		printf("%-29s %s\n", all[i]->name, all[i]->what);
 	exit(tool_flush_stdout(TOOL_OK));
 }
 
@@ -528,14 +530,27 @@ static int run_shape(const struct many_args *args, json_t *doc, struct bench_pro
 
 /* ---- all of it ------------------------------------------------------------------- */
 
-/* Leaves in @args those that were built in. */
+/* Why @who cannot run, in words; NULL: it can. */
+static const char *obstacle(const struct many_contender *who)
+{
+	int err = who->available();
+
+	if (err == -ENOPKG)
+		return "its library was not there when this was built";
+	if (err == -ENOENT)	/* only opening the device can say so */
+		return "there is no /dev/shmring, so the module is not loaded";
+	return err ? shmring_strerror(err) : NULL;
+}
+
+/* Leaves in @args those that can run. */
 static int choose(struct many_args *args, json_t *doc)
 {
-	static const char why[] = "its library was not there when this was built";
 	unsigned int i, n = 0;
+	const char *why;
 
 	for (i = 0; i < args->contenders; i++) {
-		if (!args->who[i]->available()) {
+		why = obstacle(args->who[i]);
+		if (!why) {
 			args->who[n++] = args->who[i];
 			continue;
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * shmring with several endpoints, in each topology and in the two ways that programs use
- * it: sleeping when there is nothing to do (all defaults), and never sleeping. The lanes
- * of all producers together have the memory that a peer's one buffer has.
+ * shmring with several endpoints, on each backend, in each topology and in the two ways
+ * that programs use it: sleeping when there is nothing to do (all defaults), and never
+ * sleeping. The lanes of all producers together have the memory that a peer's one buffer has.
  */
 #include <sys/uio.h>
 
@@ -64,8 +64,14 @@ long ring_recv(struct many_channel *c, void *buf, size_t len, unsigned int n)
 
 MANY_LOOPS(ring)
 
-static int make(const struct many_shape *shape, uint32_t topology, bool spin,
-		struct many_channel **out)
+/* How a contender makes its rings. */
+struct kind {
+	uint32_t backend;
+	uint32_t topology;
+	bool spin;
+};
+
+static int make(const struct many_shape *shape, const struct kind *kind, struct many_channel **out)
 {
 	struct many_channel *c = calloc(1, sizeof(*c));
 	uint64_t lane = shape->ring_bytes;
@@ -76,11 +82,12 @@ static int make(const struct many_shape *shape, uint32_t topology, bool spin,
 	while (lane * shape->producers > shape->ring_bytes && lane > LANE_LEAST)
 		lane /= 2;
 	c->opts.size = sizeof(c->opts);
+	c->opts.backend = kind->backend;
 	c->opts.data_size = lane;
-	c->opts.topology = topology;
+	c->opts.topology = kind->topology;
 	c->opts.producers = shape->producers;
 	c->opts.consumers = shape->consumers;
-	if (spin) {
+	if (kind->spin) {
 		c->opts.flags = SHMRING_CREATE_SPIN;
 		c->opts.spin_ns = SHMRING_SPIN_ALWAYS;
 	}
@@ -130,18 +137,41 @@ static const char *one_consumer(const struct many_shape *shape)
 	return shape->consumers > 1 ? "it is for one consumer" : NULL;
 }
 
-#define RING_CONTENDER(NAME, TITLE, WHAT, TOPOLOGY, SPIN, UNFIT, EVERYONE)	\
+static int available(const struct kind *kind)
+{
+	const struct many_shape least = {
+		.ring_bytes = LANE_LEAST, .producers = 1, .consumers = 1,
+	};
+	struct many_channel *c;
+	int err;
+
+	err = make(&least, kind, &c);
+	if (!err)
+		ring_destroy(c);
+	return err;
+}
+
+#define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, TOPOLOGY, SPIN, UNFIT, EVERYONE)	\
+static const struct kind NAME##_kind = {				\
+	SHMRING_BACKEND_##BACKEND, SHMRING_TOPO_##TOPOLOGY, SPIN	\
+};									\
+									\
+static int NAME##_available(void)					\
+{									\
+	return available(&NAME##_kind);					\
+}									\
+									\
 static int NAME##_make(const struct many_shape *shape, struct many_channel **out)	\
 {									\
-	return make(shape, SHMRING_TOPO_##TOPOLOGY, SPIN, out);		\
+	return make(shape, &NAME##_kind, out);				\
 }									\
 									\
 const struct many_contender many_##NAME = {				\
 	.name = TITLE,							\
-	.what = WHAT,							\
+	.what = "shmring on " WHAT,					\
 	.ours = true,							\
 	.everyone = EVERYONE,						\
-	.available = peer_ready,					\
+	.available = NAME##_available,					\
 	.unfit = UNFIT,							\
 	.make = NAME##_make,						\
 	.destroy = ring_destroy,					\
@@ -152,16 +182,39 @@ const struct many_contender many_##NAME = {				\
 	.consume = ring_consume,					\
 }
 
-RING_CONTENDER(mpsc_spin, "shmring-mpsc-spin", "shmring MPSC, one order of all, never sleeps",
-	       MPSC, true, one_consumer, false);
-RING_CONTENDER(mpsc, "shmring-mpsc", "the same, all defaults: sleeps when idle", MPSC, false,
-	       one_consumer, false);
-RING_CONTENDER(queue_spin, "shmring-queue-spin", "shmring QUEUE, never sleeps", QUEUE, true, NULL,
-	       false);
-RING_CONTENDER(queue, "shmring-queue", "the same, all defaults: sleeps when idle", QUEUE, false,
-	       NULL, false);
-RING_CONTENDER(broadcast_spin, "shmring-broadcast-spin",
-	       "shmring BROADCAST, each record to every consumer, never sleeps", BROADCAST, true,
-	       NULL, true);
-RING_CONTENDER(broadcast, "shmring-broadcast", "the same, all defaults: sleeps when idle",
-	       BROADCAST, false, NULL, true);
+RING_CONTENDER(memfd_mpsc_spin, "shmring-memfd-mpsc-spin",
+	       "memfd, MPSC: one order of all, never sleeps",
+	       MEMFD, MPSC, true, one_consumer, false);
+RING_CONTENDER(memfd_mpsc, "shmring-memfd-mpsc",
+	       "memfd, MPSC: one order of all, sleeps when idle",
+	       MEMFD, MPSC, false, one_consumer, false);
+RING_CONTENDER(memfd_queue_spin, "shmring-memfd-queue-spin",
+	       "memfd, QUEUE: each record to one consumer, never sleeps",
+	       MEMFD, QUEUE, true, NULL, false);
+RING_CONTENDER(memfd_queue, "shmring-memfd-queue",
+	       "memfd, QUEUE: each record to one consumer, sleeps when idle",
+	       MEMFD, QUEUE, false, NULL, false);
+RING_CONTENDER(memfd_broadcast_spin, "shmring-memfd-broadcast-spin",
+	       "memfd, BROADCAST: each record to all consumers, never sleeps",
+	       MEMFD, BROADCAST, true, NULL, true);
+RING_CONTENDER(memfd_broadcast, "shmring-memfd-broadcast",
+	       "memfd, BROADCAST: each record to all consumers, sleeps when idle",
+	       MEMFD, BROADCAST, false, NULL, true);
+RING_CONTENDER(device_mpsc_spin, "shmring-device-mpsc-spin",
+	       "/dev/shmring, MPSC: one order of all, never sleeps",
+	       DEVICE, MPSC, true, one_consumer, false);
+RING_CONTENDER(device_mpsc, "shmring-device-mpsc",
+	       "/dev/shmring, MPSC: one order of all, sleeps when idle",
+	       DEVICE, MPSC, false, one_consumer, false);
+RING_CONTENDER(device_queue_spin, "shmring-device-queue-spin",
+	       "/dev/shmring, QUEUE: each record to one consumer, never sleeps",
+	       DEVICE, QUEUE, true, NULL, false);
+RING_CONTENDER(device_queue, "shmring-device-queue",
+	       "/dev/shmring, QUEUE: each record to one consumer, sleeps when idle",
+	       DEVICE, QUEUE, false, NULL, false);
+RING_CONTENDER(device_broadcast_spin, "shmring-device-broadcast-spin",
+	       "/dev/shmring, BROADCAST: each record to all consumers, never sleeps",
+	       DEVICE, BROADCAST, true, NULL, true);
+RING_CONTENDER(device_broadcast, "shmring-device-broadcast",
+	       "/dev/shmring, BROADCAST: each record to all consumers, sleeps when idle",
+	       DEVICE, BROADCAST, false, NULL, true);

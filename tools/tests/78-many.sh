@@ -30,7 +30,11 @@ for who in $(awk '{ print $1 }' "$T/list"); do
 		continue
 	fi
 	case $who in
-	shmring-mpsc*)	n=8 ;;			# one consumer
+	shmring-device-*)
+		[ "$BACKEND" = device ] || continue ;;
+	esac
+	case $who in
+	shmring-*-mpsc*) n=8 ;;			# one consumer
 	ck-ring-one)	n=4 ;;			# not several of both, no batches
 	*-one)		n=8 ;;
 	ck* | boost*)	n=6 ;;			# no batches
