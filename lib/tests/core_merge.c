@@ -188,7 +188,10 @@ static void merge_chain(void)
 	ring_free(&r);
 }
 
-/* Tickets and the counter forged: the others are served within a bound, nothing is lost. */
+/*
+ * Tickets, the counter and the position forged: the others are served within a bound, nothing
+ * is lost.
+ */
 static void forged_tickets(void)
 {
 	static const __u32 forged[] = { 0, 1, 0x7fffffff, 0x80000000u, 0xffffffffu };
@@ -212,6 +215,7 @@ static void forged_tickets(void)
 						 __ATOMIC_RELEASE);
 				tx[1].tx.hold_word = 0;
 			}
+			r.cursor[1]->pos = n & 1 ? tx[1].tx.tail + SIZE / 2 : id;
 			if (mine == seen && !ring_send(&tx[0], mine, 8))
 				mine++;
 			for (k = 0; k < 4; k++) {

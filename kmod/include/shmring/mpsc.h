@@ -4,21 +4,27 @@
  *
  * A publication takes a ticket, the next number of a counter in SHARED, and writes it
  * beside its header word. The consumer delivers the smallest ticket that it sees, but
- * only once it has looked into every lane *after* that ticket was taken: it reads the
- * counter first (the horizon), then all lanes, and delivers what is before the horizon.
- * So a record whose commit had returned before another commit began is delivered before
- * it, whoever the producers are; and no producer waits for another, ever: a ticket that
- * was taken and not used (its producer was killed) is a number that nobody misses.
+ * only once it has looked into every other lane *after* it had seen that record: what had
+ * been published before the ticket was taken is found by such a look. So a record whose
+ * commit had returned before another commit began is delivered before it, whoever the
+ * producers are; and no producer waits for another, ever: a ticket that was taken and not
+ * used (its producer was killed) is a number that nobody misses.
+ *
+ * One look is enough for all records that were in the lane before it. How far those go the
+ * producer's position says, which is loaded first; so a lane is delivered in a row up to
+ * there, while its tickets are smaller than what is known of the others.
  *
  * This is the order of a ticket lock (Reed and Kanodia's sequencer) without the lock;
- * looking again before delivering is the second collect of an atomic snapshot.
+ * looking again before delivering is the second collect of an atomic snapshot. The counter
+ * is the producers' own: the consumer reads it once in many looks, for the sake of floors.
  *
- * Tickets are advice. A producer that forges them, or the counter, delays others by as
- * much as it forges, for a bounded number of records, and can lose nothing of theirs:
+ * Tickets are advice. A producer that forges them, or the counter, or its position, delays
+ * others by as much as it forges, for a bounded number of records, and can lose nothing
+ * of theirs:
  *
- *  - in a lane tickets rise by one at least, and never fall behind the horizon at which
- *    the lane was last seen empty;
- *  - a horizon that no ticket is before is not waited for;
+ *  - in a lane tickets rise by one at least, and never fall behind what the counter was
+ *    (the horizon) before a look that found the lane empty;
+ *  - a position allows no more records in a row than a lane can hold;
  *  - a batch is delivered in a row, but no longer than a lane can hold.
  *
  * Ordering:
@@ -26,10 +32,10 @@
  *   shmring_lane_publish   ticket, then store-release of the header word
  *     pairs with           load-acquire of the word in shmring_merge_look()
  *     so that              ticket, payload and the zeroed next header are seen
- *   shmring_lane_publish   the fully ordered addition to the counter
- *     pairs with           load-acquire of the counter in shmring_merge_horizon()
- *     so that              what had been published before a ticket was taken is seen
- *                          by a look into its lane after the ticket was
+ *   shmring_lane_publish   ticket, then store-release of the word, and of the position
+ *     pairs with           load-acquire of the word in shmring_merge_look(), or of the
+ *                          position in shmring_merge_told(), then a look into each lane
+ *     so that              what had been published before a ticket was taken is found
  *   shmring_merge_tell     store-release of the position in the lane
  *     pairs with           load-acquire of it in shmring_mpsc_refresh()
  *     so that              the payload was read before it is overwritten
@@ -103,11 +109,13 @@ struct shmring_merge_lane {
  * @ready: lanes whose next record is known
  * @touched: lanes with records that were delivered and not released
  * @broken: lanes whose producer wrote nonsense
- * @horizon: the counter before the last look into all lanes
+ * @horizon: the counter before some look into all lanes
+ * @looks: such looks since positions and counter were last asked for
  * @last: lane of the last record peeked at
  * @turn: lane of the last record stepped over
- * @run: records of @last are next as long as their tickets are before @bound
- * @bound: the horizon, or the least ticket of the other lanes that are ready
+ * @run: records of @last are next before @until, while their tickets are before @bound
+ * @bound: the least ticket of the other lanes that are ready
+ * @until: position
  * @first: lane of the first record since the last release
  * @tickets: there is more than one lane
  * @fence: producers may sleep
@@ -121,11 +129,13 @@ struct shmring_merge {
 	__u64 mask;
 	__u64 records;
 	__u64 lost;
+	__u64 until;
 	__u32 lanes;
 	__u32 ready;
 	__u32 touched;
 	__u32 broken;
 	__u32 horizon;
+	__u32 looks;
 	__u32 last;
 	__u32 turn;
 	__u32 run;
@@ -141,6 +151,8 @@ struct shmring_merge {
 #define SHMRING_NO_LANE		32u
 #define SHMRING_RESYNC_TRIES	4
 #define SHMRING_TOLD_AGAIN	4096	/* bytes: the producer's line is not to be taken often */
+#define SHMRING_LOOKS_AGAIN	16	/* looks: likewise, and the counter's */
+#define SHMRING_TICKETS_AHEAD	(1u << 30)
 
 static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
 					      __u64 pos)
@@ -227,6 +239,13 @@ static inline __u32 shmring_merge_ticket(const struct shmring_merge *m,
 	return (__s32)(ticket - lane->floor) < 0 ? lane->floor : ticket;
 }
 
+/* Ask a lane's producer how far it is. */
+static inline void shmring_merge_told(struct shmring_merge *m, __u32 l)
+{
+	/* pairs with the store-release in shmring_lane_publish() */
+	m->lane[l].told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
+}
+
 /* Ask for lines ahead of @header, which is at the lane's head. */
 static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const void *header)
 {
@@ -236,7 +255,7 @@ static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const v
 	if (ahead > SHMRING_FETCH_AHEAD)
 		shmring_fetch(header, SHMRING_FETCH_AHEAD);
 	else if (ahead < -SHMRING_TOLD_AGAIN)
-		lane->told = shmring_load(&shmring_group_cursor(&m->g, l)->pos);
+		shmring_merge_told(m, l);
 }
 
 /*
@@ -262,7 +281,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 			return 0;
 	}
 	if (!word) {
-		/* Whatever comes is published after the horizon was read. */
+		/* Whatever comes is published after the counter was read. */
 		if (all && (__s32)(m->horizon - 1 - lane->floor) > 0)
 			lane->floor = m->horizon - 1;
 		return 0;
@@ -374,23 +393,19 @@ static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 	return best;
 }
 
-/* A new horizon, and a look into all lanes after it. */
-static inline int shmring_merge_horizon(struct shmring_merge *m)
+/* Look into all lanes of which no record is known, those of newcomers among them. */
+static inline int shmring_merge_look_all(struct shmring_merge *m)
 {
-	__u32 horizon = 0, rest;
 	__u64 state;
+	__u32 rest;
 	int err = 0;
 
-	/* pairs with the addition in shmring_lane_publish() */
-	if (m->tickets)
-		horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
 	/* Who took a ticket before was counted before that; pairs as in group_armed. */
 	state = shmring_load_acquire(m->g.peers) & ~SHMRING_STATE_ARMED;
 	if (shmring_unlikely(state != m->g.quiet)) {
 		m->g.quiet = state;
 		shmring_merge_join(m);
 	}
-	m->horizon = horizon;
 	for (rest = m->lanes & ~m->ready & ~m->broken; rest; rest &= rest - 1) {
 		int bad = shmring_merge_look(m, (__u32)__builtin_ctz(rest), 1);
 
@@ -399,16 +414,28 @@ static inline int shmring_merge_horizon(struct shmring_merge *m)
 	return err;
 }
 
-/*
- * Lane @l is chosen: until when is it the only one that can be? What is found in the
- * lanes that are not ready is behind the horizon.
- */
+/* Before the look that lets records of lane @l be delivered: where do they end, at least? */
+static inline void shmring_merge_ask(struct shmring_merge *m, __u32 l)
+{
+	const struct shmring_merge_lane *lane = &m->lane[l];
+
+	if (!(m->looks++ % SHMRING_LOOKS_AGAIN)) {
+		/* pairs with the addition in shmring_lane_publish() */
+		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+		shmring_merge_told(m, l);
+	}
+	m->until = lane->told;
+	if (lane->told - lane->head - 1 > m->mask)
+		m->until = lane->head + 1;	/* this one, which was seen */
+}
+
+/* Lane @l is chosen: until when is it the only one that can be? */
 static inline void shmring_merge_bound(struct shmring_merge *m, __u32 l)
 {
 	__u32 rest = m->ready & ~(1u << l), other;
 
 	m->run = 1;
-	m->bound = m->horizon;
+	m->bound = m->lane[l].ticket + SHMRING_TICKETS_AHEAD;
 	for (; rest; rest &= rest - 1) {
 		other = m->lane[__builtin_ctz(rest)].ticket;
 		if ((__s32)(other - m->bound) < 0)
@@ -416,28 +443,40 @@ static inline void shmring_merge_bound(struct shmring_merge *m, __u32 l)
 	}
 }
 
-/* The same among all lanes. */
+/* Is the record at the head of lane @last still of the run? */
+static inline int shmring_merge_runs(const struct shmring_merge *m, __u32 ticket)
+{
+	return m->run && (__s32)(ticket - m->bound) < 0 &&
+	       (__s64)(m->until - m->lane[m->last].head) > 0;
+}
+
+/*
+ * The same among all lanes. The look after some record was seen is one for all records with
+ * smaller tickets as well: what was published before theirs was published before its own.
+ */
 static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
 {
-	unsigned int tries;
-	__u32 l;
+	__u32 l = shmring_merge_least(m), seen;
 	int err;
 
 	m->run = 0;
-	/* What a look finds has its ticket from before the next horizon: two are enough. */
-	for (tries = 0;; tries++) {
-		l = shmring_merge_least(m);
-		if (l != SHMRING_NO_LANE &&
-		    (!m->tickets || tries > 2 || (__s32)(m->lane[l].ticket - m->horizon) < 0))
-			break;
-		if (l == SHMRING_NO_LANE && tries)
-			break;
-		err = shmring_merge_horizon(m);
+	if (l == SHMRING_NO_LANE) {
+		err = shmring_merge_look_all(m);
 		if (err)
 			return err;
+		l = shmring_merge_least(m);
 	}
-	if (m->tickets && l != SHMRING_NO_LANE)
+	if (m->tickets && l != SHMRING_NO_LANE) {
+		seen = l;
+		shmring_merge_ask(m, seen);
+		err = shmring_merge_look_all(m);
+		if (err)
+			return err;
+		l = shmring_merge_least(m);
+		if (l != seen)
+			m->until = m->lane[l].head + m->mask;	/* @seen is their bound */
 		shmring_merge_bound(m, l);
+	}
 	*chosen = l;
 	return 0;
 }
@@ -455,7 +494,7 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
 			return err;
 	}
 	if (last != SHMRING_NO_LANE && (m->ready & 1u << last) &&
-	    (!m->tickets || (m->run && (__s32)(m->lane[last].ticket - m->bound) < 0) ||
+	    (!m->tickets || shmring_merge_runs(m, m->lane[last].ticket) ||
 	     ((m->lane[last].word & SHMRING_REC_CHAIN) &&
 	      m->lane[last].head - m->lane[last].chain <= m->mask))) {
 		*chosen = last;
@@ -537,8 +576,7 @@ static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const 
 			lane->chain = lane->head;
 		else if (lane->head - lane->chain > m->mask)
 			return -EAGAIN;
-		if (!(word & SHMRING_REC_CHAIN) &&
-		    !(m->run && (__s32)(ticket - m->bound) < 0))
+		if (!(word & SHMRING_REC_CHAIN) && !shmring_merge_runs(m, ticket))
 			return -EAGAIN;
 		lane->floor = ticket + 1;
 	}
