@@ -151,7 +151,7 @@ struct shmring_merge {
 #define SHMRING_NO_LANE		32u
 #define SHMRING_RESYNC_TRIES	4
 #define SHMRING_TOLD_AGAIN	4096	/* bytes: the producer's line is not to be taken often */
-#define SHMRING_LOOKS_AGAIN	16	/* looks: likewise, and the counter's */
+#define SHMRING_LOOKS_AGAIN	64	/* looks: likewise, and the counter's */
 #define SHMRING_TICKETS_AHEAD	(1u << 30)
 
 static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
