@@ -79,7 +79,7 @@ void doctor_module(struct doctor *d)
 	}
 	doctor_tell(d, weight, "module",
 		    "make modules && sudo make modules_install && sudo depmod -a && sudo modprobe shmring",
-		    "shmring is not installed for this kernel");
+		    "shmring is not installed for this kernel: build it in its sources, or install the package shmring-dkms");
 }
 
 /* Is the caller in the group, by the group file? And this process, already? */
