@@ -305,6 +305,9 @@ static void idle_by(uint32_t topology, enum way way)
 
 static void idle_costs_nothing(void)
 {
+#ifdef __SANITIZE_THREAD__
+	SKIP("ThreadSanitizer has a thread of its own that wakes up");
+#endif
 	idle_by(SHMRING_TOPO_SPSC, BLOCK);
 	idle_by(MPSC, THRESHOLD);
 	idle_by(QUEUE, EPOLL_EDGE);
