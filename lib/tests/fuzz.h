@@ -60,6 +60,24 @@ static inline __u64 fuzz_value(void)
 	}
 }
 
+/* Endpoints seem to come, to go, to sleep, to have left something. */
+static inline void fuzz_scribble_meta(__u32 slot, __u32 at, __u64 value)
+{
+	struct shmring_orphan *orphan = &r.meta->orphan[slot];
+
+	if (at & 1) {
+		__atomic_store_n(&r.meta->rx_state, value, __ATOMIC_RELAXED);
+	} else if (at & 2) {
+		__atomic_store_n(&r.meta->tx_state, value, __ATOMIC_RELAXED);
+	} else if (at & 4) {
+		__atomic_store_n(&orphan->pos, value, __ATOMIC_RELAXED);
+		__atomic_store_n(&orphan->lane, at >> 3 & 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&orphan->state, at >> 4 & 3, __ATOMIC_RELAXED);
+	} else {
+		__atomic_store_n(&r.meta->slot[slot].state, value & 3, __ATOMIC_RELAXED);
+	}
+}
+
 static inline void fuzz_scribble(void)
 {
 	__u32 where = fuzz_byte(), at = fuzz_byte() | fuzz_byte() << 8, lane;
@@ -95,14 +113,8 @@ static inline void fuzz_scribble(void)
 		__atomic_store_n((__u64 *)(void *)r.shared + (where & 8 ? at % 512 : at % 2 * 8),
 				 value, __ATOMIC_RELAXED);
 		break;
-	default:	/* endpoints seem to come, to go, to sleep */
-		if (at & 1)
-			__atomic_store_n(&r.meta->rx_state, value, __ATOMIC_RELAXED);
-		else if (at & 2)
-			__atomic_store_n(&r.meta->tx_state, value, __ATOMIC_RELAXED);
-		else
-			__atomic_store_n(&r.meta->slot[(where >> 3) % slots].state, value & 3,
-					 __ATOMIC_RELAXED);
+	default:
+		fuzz_scribble_meta((where >> 3) % slots, at, value);
 		break;
 	}
 }
