@@ -58,6 +58,7 @@ help:
 	@echo '  coverage        - which lines of the module the tests reach'
 	@echo '  stress          - kill storms, blocking rounds, order and scribbling peers for long, on'
 	@echo '                    the module-free backend; STRESS= times as much (500: 10^6 rounds)'
+	@echo '  litmus          - every barrier pair judged by herd7 (downloads it)'
 	@echo '  check-aarch64   - the ring core as aarch64 programs, under qemu'
 	@echo '  check-deb       - the packages of "make deb" in a fresh Debian 12: install, use,'
 	@echo '                    compile against, build the module by dkms, purge'
@@ -177,6 +178,12 @@ coverage: $(check_needs_vm) deps-debug-kernel
 stress: lib
 	$(call sub,lib) stress
 
+litmus: deps-build
+	$(Q)command -v herd7 >/dev/null && [ -n "$(LKMM)" ] || $(top)/selftests/fetch.sh herd
+	$(Q)if [ -e $(BUILD)/herd/herd7 ]; then export HERD7=$(BUILD)/herd/herd7 \
+			LKMM=$(BUILD)/herd/memory-model; fi; \
+		$(top)/Documentation/litmus/run
+
 check-aarch64: deps-build deps-cross
 	$(call sub,lib) check-aarch64
 
@@ -224,4 +231,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-all check-deb check-debug coverage stress check-aarch64 fuzz vm-shell install uninstall deb clean distclean
+	lint lint-more check check-fast check-vm check-numa check-all check-deb check-debug coverage stress litmus check-aarch64 fuzz vm-shell install uninstall deb clean distclean

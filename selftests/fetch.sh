@@ -10,6 +10,7 @@
 #                                        compiler that its headers want in a root/ around them
 #   selftests/fetch.sh kernel arm64      likewise: 6.1 for aarch64
 #   selftests/fetch.sh ksft           -> build/ksft/{tools/testing/selftests,scripts}
+#   selftests/fetch.sh herd           -> build/herd/{herd7,memory-model}
 #
 # Image and headers of a kernel have the same package version, so that a module
 # built with the one loads into the other. What is complete is not asked for again.
@@ -158,37 +159,78 @@ newest() {
 	trap - EXIT
 }
 
+# from_source DIR PATH...: these of the kernel's source, into DIR/linux-source-6.1
+from_source() {
+	local dir=$1 src=/usr/src/linux-source-6.1.tar.xz p=linux-source-6.1
+
+	shift
+	if [ ! -e "$src" ]; then
+		known "$p"
+		download "$dir" "$p"
+		dpkg-deb --fsys-tarfile "$dir"/*.deb | tar -xO ".$src" >"$dir/src.tar.xz"
+		src=$dir/src.tar.xz
+	fi
+	xz -dc -T0 "$src" | tar -x -C "$dir" "${@/#/$p/}"
+	rm -f "$dir"/*.deb "$dir/src.tar.xz"
+}
+
 ksft() {
-	local dir=$BUILD/ksft tmp src=/usr/src/linux-source-6.1.tar.xz p=linux-source-6.1
-	local want=("$p/tools/testing/selftests/kselftest.h"
-		"$p/tools/testing/selftests/kselftest_harness.h"
-		"$p/tools/testing/selftests/lib.mk"
-		"$p/tools/testing/selftests/kselftest"
-		"$p/scripts/checkpatch.pl" "$p/scripts/spelling.txt"
-		"$p/scripts/const_structs.checkpatch" "$p/scripts/coccinelle")
+	local dir=$BUILD/ksft tmp p=linux-source-6.1
+	local want=(tools/testing/selftests/kselftest.h
+		tools/testing/selftests/kselftest_harness.h
+		tools/testing/selftests/lib.mk
+		tools/testing/selftests/kselftest
+		scripts/checkpatch.pl scripts/spelling.txt
+		scripts/const_structs.checkpatch scripts/coccinelle)
 
 	[ ! -e "$dir/complete" ] || [ ! -e "$dir/scripts/coccinelle" ] || return 0
-	if [ ! -e "$src" ]; then
-		need_debian12 "linux-source-6.1" "unpack ${want[*]#"$p"/} of a kernel source into $dir"
+	if [ ! -e /usr/src/$p.tar.xz ]; then
+		need_debian12 $p "unpack ${want[*]} of a kernel source into $dir"
 		say "unpacking the kselftest headers and checkpatch into build/"
 	fi
 	mkdir -p "$BUILD"
 	tmp=$(mktemp -d "$BUILD/.ksft.XXXXXX")
 	# shellcheck disable=SC2064
 	trap "rm -rf '$tmp'" EXIT
-	if [ ! -e "$src" ]; then
-		known "$p"
-		download "$tmp" "$p"
-		dpkg-deb --fsys-tarfile "$tmp"/*.deb | tar -xO ".$src" >"$tmp/src.tar.xz"
-		src=$tmp/src.tar.xz
-	fi
-	xz -dc -T0 "$src" | tar -x -C "$tmp" "${want[@]}"
-	rm -f "$tmp"/*.deb "$tmp/src.tar.xz"
+	from_source "$tmp" "${want[@]}"
 	mv "$tmp/$p"/* "$tmp"
 	rmdir "$tmp/$p"
 	touch "$tmp/complete"
 	chmod 755 "$tmp"
 	rm -rf "$dir"
+	mv -T "$tmp" "$dir"
+	trap - EXIT
+}
+
+# herdtools7 is in newer suites only: unpacked from sid with the libraries that it wants,
+# and run by their loader.
+herd() {
+	local dir=$BUILD/herd tmp mirror
+
+	[ ! -e "$dir/herd7" ] || return 0
+	need_debian12 herdtools7 "put a herd7 into PATH, and say LKMM=<kernel source>/tools/memory-model"
+	"$here/deps.sh" newest
+	mirror=$(apt_mirror) || { say "apt names no archive of bookworm to take sid from"; return 1; }
+	say "unpacking herd7 and the kernel's memory model into build/"
+	tmp=$(mktemp -d "$BUILD/.herd.XXXXXX")
+	# shellcheck disable=SC2064
+	trap "as_root rm -rf '$tmp'" EXIT
+	chmod 755 "$tmp"
+	from_source "$tmp" tools/memory-model
+	mv "$tmp"/linux-source-*/tools/memory-model "$tmp"
+	rm -r "$tmp"/linux-source-*
+	quietly as_root mmdebstrap --quiet --variant=extract --include=herdtools7 \
+		--aptopt='Acquire::Retries "3"' --aptopt='Acquire::Check-Valid-Until "false"' \
+		--dpkgopt=path-exclude='/usr/share/doc/*' --dpkgopt=path-exclude='/usr/share/man/*' \
+		sid "$tmp/root" "$mirror" || return 1
+	cat >"$tmp/herd7" <<-END
+		#!/bin/sh
+		root=$dir/root/usr
+		exec "\$root"/lib64/ld-linux-x86-64.so.2 --library-path "\$root/lib/x86_64-linux-gnu" \\
+			"\$root/bin/herd7" -set-libdir "\$root/share/herdtools7/herd" "\$@"
+	END
+	chmod 755 "$tmp/herd7"
+	as_root rm -rf "$dir"
 	mv -T "$tmp" "$dir"
 	trap - EXIT
 }
@@ -199,5 +241,6 @@ flock 8
 case ${1:-} in
 kernel) kernel "${2:-6.1}" ;;
 ksft) ksft ;;
-*) say "usage: fetch.sh kernel 6.1|6.12|sid|arm64, fetch.sh ksft"; exit 2 ;;
+herd) herd ;;
+*) say "usage: fetch.sh kernel 6.1|6.12|sid|arm64, fetch.sh ksft, fetch.sh herd"; exit 2 ;;
 esac
