@@ -290,7 +290,8 @@ static unsigned int shmring_claim_drain(struct shmring_handle *h, struct iovec *
 			break;
 		if (len)
 			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
-		msgs[k].iov_len = (size_t)len;
+		if (shmring_unlikely(msgs[k].iov_len != (size_t)len))
+			msgs[k].iov_len = (size_t)len;
 		shmring_claim_next(c, len);
 	}
 	h->core.rx.ahead += k;

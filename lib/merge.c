@@ -219,7 +219,8 @@ static unsigned int shmring_merge_drain(struct shmring_handle *h, struct iovec *
 		}
 		if (len)
 			shmring_copy(msgs[k].iov_base, payload, (size_t)len);
-		msgs[k].iov_len = (size_t)len;
+		if (shmring_unlikely(msgs[k].iov_len != (size_t)len))
+			msgs[k].iov_len = (size_t)len;
 	}
 	h->core.rx.ahead += k;
 	if (len < 0 && len != -EAGAIN)

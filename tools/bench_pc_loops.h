@@ -204,6 +204,32 @@ static int NAME##_server(struct pc_channel *in, struct pc_channel *out, uint64_t
 
 #define PC_LOOPS(NAME)	PC_STREAM_LOOPS(NAME) PC_TRIP_LOOPS(NAME)
 
+/* Where the records of a batch are: filled once, as by who calls in a loop. */
+static inline __attribute__((always_inline))
+void pc_vec(struct iovec *msg, const void *buf, size_t len)
+{
+	unsigned int i;
+
+	if (shmring_likely(msg[0].iov_base == buf && msg[0].iov_len == len))
+		return;
+	for (i = 0; i < PC_BATCH; i++) {
+		msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
+		msg[i].iov_len = len;
+	}
+}
+
+/* Were @got records of @len bytes received? Return: how many, or an error. */
+static inline __attribute__((always_inline))
+long pc_vec_got(const struct iovec *msg, long got, size_t len)
+{
+	long i;
+
+	for (i = 0; i < got; i++)
+		if (msg[i].iov_len != len)
+			return -EBADMSG;
+	return got;
+}
+
 /*
  * The same for batches, for a contender that also has
  *

@@ -13,7 +13,7 @@
  * @keeper: holds it open while the processes are made
  * @r: this process's end
  * @opts: how it was made
- * @msg: where the records of a batch are; filled once, as who calls in a loop does
+ * @msg: where the records of a batch are
  */
 struct pc_channel {
 	struct shmring *keeper;
@@ -39,37 +39,17 @@ int ring_recv(struct pc_channel *c, void *buf, size_t len)
 }
 
 static inline __attribute__((always_inline))
-void ring_vec(struct pc_channel *c, const void *buf, size_t len)
-{
-	unsigned int i;
-
-	if (shmring_likely(c->msg[0].iov_base == buf && c->msg[0].iov_len == len))
-		return;
-	for (i = 0; i < PC_BATCH; i++) {
-		c->msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
-		c->msg[i].iov_len = len;
-	}
-}
-
-static inline __attribute__((always_inline))
 long ring_send_some(struct pc_channel *c, const void *buf, size_t len, unsigned int n)
 {
-	ring_vec(c, buf, len);
+	pc_vec(c->msg, buf, len);
 	return shmring_send_batch(c->r, c->msg, n, SHMRING_FOREVER);
 }
 
 static inline __attribute__((always_inline))
 long ring_recv_some(struct pc_channel *c, void *buf, size_t len, unsigned int n)
 {
-	unsigned int i;
-	long got;
-
-	ring_vec(c, buf, len);
-	got = shmring_recv_batch(c->r, c->msg, n, SHMRING_FOREVER);
-	for (i = 0; (long)i < got; i++)
-		if (c->msg[i].iov_len != len)
-			return -EBADMSG;
-	return got;
+	pc_vec(c->msg, buf, len);
+	return pc_vec_got(c->msg, shmring_recv_batch(c->r, c->msg, n, SHMRING_FOREVER), len);
 }
 
 PC_LOOPS(ring)

@@ -15,51 +15,39 @@
  * @keeper: holds it open while the processes are made
  * @r: this process's end
  * @opts: how it was made
+ * @msg: where the records of a batch are
  */
 struct many_channel {
 	struct shmring *keeper;
 	struct shmring *r;
 	struct shmring_opts opts;
+	struct iovec msg[PC_BATCH];
 };
 
 static inline __attribute__((always_inline))
 long ring_send(struct many_channel *c, const void *buf, size_t len, unsigned int n)
 {
-	struct iovec msg[PC_BATCH];
-	unsigned int i;
 	int err;
 
 	if (n == 1) {
 		err = shmring_send(c->r, buf, len, SHMRING_FOREVER);
 		return err ? err : 1;
 	}
-	for (i = 0; i < n; i++) {
-		msg[i].iov_base = (char *)(uintptr_t)buf + i * len;
-		msg[i].iov_len = len;
-	}
-	return shmring_send_batch(c->r, msg, n, SHMRING_FOREVER);
+	pc_vec(c->msg, buf, len);
+	return shmring_send_batch(c->r, c->msg, n, SHMRING_FOREVER);
 }
 
 static inline __attribute__((always_inline))
 long ring_recv(struct many_channel *c, void *buf, size_t len, unsigned int n)
 {
-	struct iovec msg[PC_BATCH];
-	unsigned int i;
 	long got;
 
 	if (n == 1) {
 		got = shmring_recv(c->r, buf, len, SHMRING_FOREVER);
 		return got == (long)len ? 1 : got < 0 ? got : -EBADMSG;
 	}
-	for (i = 0; i < n; i++) {
-		msg[i].iov_base = (char *)buf + i * len;
-		msg[i].iov_len = len;
-	}
-	got = shmring_recv_batch(c->r, msg, n, SHMRING_FOREVER);
-	for (i = 0; (long)i < got; i++)
-		if (msg[i].iov_len != len)
-			return -EBADMSG;
-	return got;
+	pc_vec(c->msg, buf, len);
+	return pc_vec_got(c->msg, shmring_recv_batch(c->r, c->msg, n, SHMRING_FOREVER), len);
 }
 
 MANY_LOOPS(ring)
