@@ -26,8 +26,8 @@ wakeup-tests:
 check: all tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd CC='$(CC)' CXX='$(CXX)' CC32='$(CC32)' TOP='$(TOP)' \
 		LIB='$(OUT)' CFLAGS='$(CFLAGS)' \
-		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(TEST_BINS) \
-		$(SRC)/tests/wakeup.sh
+		sh $(SRC)/tests/run.sh $(SRC)/tests/build.sh $(SRC)/tests/guide.sh \
+		$(TEST_BINS) $(SRC)/tests/wakeup.sh
 
 # The same for long. Those who wait use the library that never looks up by itself, each way
 # of waiting beside the others: most of the time they sleep.
