@@ -3,7 +3,8 @@
  * What the fuzzers of the ring core share: an input read byte by byte, a peer that scribbles
  * over what it may write (and more), between calls or before any access within one, and the
  * driver. With clang, libFuzzer drives (make -C lib fuzz); otherwise main() does, with
- * inputs that are the same every time.
+ * inputs that are the same every time: what libFuzzer had found to reach most (NAME.seeds),
+ * those changed a little, and random ones.
  *
  * Memory is between guard pages, a call has a budget of accesses, and an error is one of
  * three: anything else ends the program.
@@ -152,6 +153,59 @@ static inline void fuzz_begin(const unsigned char *data, size_t size)
 	})
 
 #ifndef FUZZ_LIBFUZZER
+static const char *const fuzz_seeds[] = {
+#include FUZZ_SEEDS
+};
+
+#define FUZZ_NSEEDS	(sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]))
+
+/* Seeds are written in hex, two digits a byte. */
+static size_t fuzz_seed(size_t nth, unsigned char *input)
+{
+	size_t len = strlen(fuzz_seeds[nth]) / 2, k;
+
+	for (k = 0; k < len; k++)
+		sscanf(fuzz_seeds[nth] + 2 * k, "%2hhx", &input[k]);
+	return len;
+}
+
+/* A seed, perhaps with the end of another one or of itself, and a few bytes changed. */
+static size_t fuzz_mutate(unsigned char *input, uint64_t *random)
+{
+	unsigned char other[FUZZ_INPUT];
+	size_t len = fuzz_seed(test_random(random) % FUZZ_NSEEDS, input), n, from;
+	unsigned int k;
+
+	if (test_random(random) & 1) {
+		n = fuzz_seed(test_random(random) % FUZZ_NSEEDS, other);
+		from = test_random(random) % (n + 1);
+		n = n - from < FUZZ_INPUT - len ? n - from : FUZZ_INPUT - len;
+		memcpy(input + len, other + from, n);
+		len += n;
+	}
+	for (k = test_random(random) % 4; k && len; k--)
+		input[test_random(random) % len] = (unsigned char)test_random(random);
+	return len;
+}
+
+/* For libFuzzer to begin with: each seed as a file. */
+static int fuzz_write(const char *dir)
+{
+	unsigned char input[FUZZ_INPUT];
+	char path[4096];
+	size_t k, len;
+	FILE *f;
+
+	for (k = 0; k < FUZZ_NSEEDS; k++) {
+		len = fuzz_seed(k, input);
+		snprintf(path, sizeof(path), "%s/seed-%zu", dir, k);
+		f = fopen(path, "w");
+		if (!f || fwrite(input, 1, len, f) != len || fclose(f))
+			return 1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long runs = argc > 1 ? strtoul(argv[1], NULL, 0) : FUZZ_RUNS, k;
@@ -159,14 +213,23 @@ int main(int argc, char **argv)
 	uint64_t random = 1;
 	size_t n, len;
 
+	if (argc > 2)
+		return fuzz_write(argv[2]);
 	START();
 	for (k = 0; k < runs; k++) {
-		len = test_random(&random) % sizeof(input);
-		for (n = 0; n < len; n++)
-			input[n] = (unsigned char)test_random(&random);
+		if (k < FUZZ_NSEEDS) {
+			len = fuzz_seed(k, input);
+		} else if (k & 1) {
+			len = fuzz_mutate(input, &random);
+		} else {
+			len = test_random(&random) % sizeof(input);
+			for (n = 0; n < len; n++)
+				input[n] = (unsigned char)test_random(&random);
+		}
 		LLVMFuzzerTestOneInput(input, len);
 	}
-	printf("# %lu inputs, %lu records came through\n", runs, fuzz_delivered);
+	printf("# %lu inputs, %zu of them seeds, %lu records came through\n", runs, FUZZ_NSEEDS,
+	       fuzz_delivered);
 	test_nr = 1;
 	test_failures = !fuzz_delivered;
 	printf("%sok 1 - %lu inputs%s\n", test_failures ? "not " : "", runs,

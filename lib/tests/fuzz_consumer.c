@@ -3,6 +3,7 @@
  * Consumers of each topology against producers, and other consumers, that write nonsense:
  * every byte of every record that is told is read.
  */
+#define FUZZ_SEEDS	"fuzz_consumer.seeds"
 #include "fuzz.h"
 
 static const __u32 topologies[] = { SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE,

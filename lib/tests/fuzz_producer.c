@@ -4,6 +4,7 @@
  * and predecessors that left it: nothing is written outside of the lane, and every call
  * comes back.
  */
+#define FUZZ_SEEDS	"fuzz_producer.seeds"
 #include "fuzz.h"
 
 static const __u32 topologies[] = { SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE,

@@ -74,17 +74,33 @@ check-aarch64:
 		chmod +x $$t; \
 	done && SHMRING_TEST_BACKEND=memfd sh $(SRC)/tests/run.sh $(CORE_TESTS:%=./%)
 
-# libFuzzer, for so many seconds each; what it found before is in build/.
+# libFuzzer, for so many seconds each; what it found before is in build/. fuzz-seeds makes
+# the seeds in the tree anew, of the fewest bytes that reach as much.
 FUZZ_SECONDS	?= 60
-fuzz: | $(OUT)/tests
-	@for t in fuzz_consumer fuzz_producer; do \
+FUZZERS		:= fuzz_consumer fuzz_producer
+.PHONY: fuzz-seeds
+fuzz: $(FUZZERS:%=$(OUT)/tests/%)
+	@for t in $(FUZZERS); do \
 		mkdir -p $(OUT)/tests/$$t.corpus && \
+		$(OUT)/tests/$$t 0 $(OUT)/tests/$$t.corpus && \
 		clang $(filter-out -MMD -MP,$(TEST_CFLAGS)) -DFUZZ_LIBFUZZER -Wno-unused-variable \
 			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 			-o $(OUT)/tests/$$t-lib $(SRC)/tests/$$t.c && \
 		$(OUT)/tests/$$t-lib -max_total_time=$(FUZZ_SECONDS) -max_len=256 -timeout=5 \
-			-print_final_stats=1 -artifact_prefix=$(OUT)/tests/ \
+			-use_value_profile=1 -print_final_stats=1 -artifact_prefix=$(OUT)/tests/ \
 			$(OUT)/tests/$$t.corpus || exit 1; \
+	done
+
+fuzz-seeds: fuzz
+	@for t in $(FUZZERS); do \
+		rm -rf $(OUT)/tests/$$t.min && mkdir $(OUT)/tests/$$t.min && \
+		$(OUT)/tests/$$t-lib -merge=1 -use_counters=0 -max_len=192 $(OUT)/tests/$$t.min \
+			$(OUT)/tests/$$t.corpus && \
+		{ echo '/* SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT) */'; \
+			echo '/* Inputs of fuzz.h, in hex; made by "make -C lib fuzz-seeds". */'; \
+			for f in $(OUT)/tests/$$t.min/*; do \
+				printf '"%s",\n' "$$(od -An -v -tx1 $$f | tr -d ' \n')"; \
+			done | LC_ALL=C sort; } > $(SRC)/tests/$$t.seeds || exit 1; \
 	done
 
 tests-install: tests
