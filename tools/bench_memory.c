@@ -272,7 +272,14 @@ void bench_memory_free(struct bench_memory *m)
 
 const char *bench_memory_obstacle(const struct bench_memory_kind *kind, int err)
 {
+	const char *where = kind->make == file_make ? "TMPDIR or /tmp: " :
+			    kind->make == posix_make ? "/dev/shm: " : "";
+	static char text[128];
+
 	if (err == -ENOENT && kind->make == ring_device_make)
 		return "there is no /dev/shmring, so the module is not loaded";
-	return shmring_strerror(err);
+	if (kind->make == ring_device_make || kind->make == ring_memfd_make)
+		return shmring_strerror(err);
+	snprintf(text, sizeof(text), "%s%s", where, strerror(-err));
+	return text;
 }

@@ -13,6 +13,16 @@
 #define TRACED_MANY	200000
 #define CALLS_RARE	0.1	/* of a record */
 
+/* What an errno means that is not shmring's, and where. */
+static const char *plainly(const struct pc_contender *who, int err)
+{
+	static char text[160];
+
+	snprintf(text, sizeof(text), "%s%s%s", who->where ? who->where : "",
+		 who->where ? ": " : "", strerror(-err));
+	return text;
+}
+
 /* Why @who cannot run, in words; NULL: it can. */
 static const char *obstacle(const struct pc_args *args, const struct pc_contender *who)
 {
@@ -21,14 +31,14 @@ static const char *obstacle(const struct pc_args *args, const struct pc_contende
 	if (who->spins && args->place.cpu[0].id == args->place.cpu[1].id)
 		return "it spins, which needs two CPUs";
 	err = who->available();
-	if (err == -ENOENT)	/* only opening the device can say so */
+	if (err == -ENOENT && who->ours)	/* only opening the device can say so */
 		return "there is no /dev/shmring, so the module is not loaded";
 	if (err == -EBUSY)
 		return "its daemon cannot be started: another one runs, or /dev/shm is too small";
 	if (err == -ENOPKG)
 		return "its library was not there when this was built";
 	if (err && !who->ours)
-		return strerror(-err);
+		return plainly(who, err);
 	return err ? shmring_strerror(err) : NULL;
 }
 
@@ -77,7 +87,8 @@ static int failed(const struct pc_run *run, int err, struct bench_progress *prog
 	default:
 		if (!run->who->ours)	/* what an errno means with shmring is not meant then */
 			return tool_say(TOOL_ERROR, "%s failed (%s, %zu bytes): %s",
-					run->who->name, what, run->shape.len, strerror(-err));
+					run->who->name, what, run->shape.len,
+					plainly(run->who, err));
 		return tool_fail(err, "%s failed (%s, %zu bytes)", run->who->name, what,
 				 run->shape.len);
 	}

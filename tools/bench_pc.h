@@ -49,6 +49,7 @@ struct pc_channel;
  * struct pc_contender - a way to pass records from one process to another
  * @name: for people, options and results
  * @what: one line on what it is
+ * @where: what it needs room for, or a name in, for what goes wrong with that; or NULL
  * @spins: its ends never sleep, so they need a CPU each
  * @ours: no peer: a limit, a reference, or shmring itself
  * @available: 0, or why it cannot run here: a negative errno
@@ -70,6 +71,7 @@ struct pc_channel;
 struct pc_contender {
 	const char *name;
 	const char *what;
+	const char *where;
 	bool spins;
 	bool ours;
 	int (*available)(void);
@@ -137,6 +139,8 @@ static inline void pc_leave_nothing(struct pc_channel *c)
 
 #define PC_MESSAGES	100
 #define PC_MESSAGE_LEN	64
+
+#define PC_WHERE_FILES	"TMPDIR or /tmp"
 
 /* An open file of its own in $TMPDIR or /tmp, its path, or -errno. */
 int pc_temporary(char *path, size_t n);

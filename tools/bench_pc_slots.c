@@ -86,11 +86,6 @@ static uint64_t slots_memory(const struct pc_channel *c)
 	return c->bytes;
 }
 
-static int always(void)
-{
-	return 0;
-}
-
 static int sysv_available(void)
 {
 	int id = shmget(IPC_PRIVATE, 4096, 0600);
@@ -145,30 +140,70 @@ static int map(int fd, size_t slots, size_t len, struct pc_channel **out)
 	return err;
 }
 
-static int posix_make(const struct pc_shape *shape, struct pc_channel **out)
+/* One without a name by now, or -errno. */
+static int posix_object(void)
 {
 	char name[64];
-	int fd, err;
+	int fd;
 
 	snprintf(name, sizeof(name), "/shmring-bench-%d", getpid());
 	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return -errno;
 	shm_unlink(name);
+	return fd;
+}
+
+static int posix_available(void)
+{
+	int fd = posix_object();
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int posix_make(const struct pc_shape *shape, struct pc_channel **out)
+{
+	int fd, err;
+
+	fd = posix_object();
+	if (fd < 0)
+		return fd;
 	err = map(fd, shape->slots, shape->len, out);
 	close(fd);
 	return err;
 }
 
-static int file_make_slots(size_t slots, size_t len, struct pc_channel **out)
+static int file_object(void)
 {
 	char path[256];
-	int fd, err;
+	int fd;
 
 	fd = pc_temporary(path, sizeof(path));
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+static int file_available(void)
+{
+	int fd = file_object();
+
 	if (fd < 0)
 		return fd;
-	unlink(path);
+	close(fd);
+	return 0;
+}
+
+static int file_make_slots(size_t slots, size_t len, struct pc_channel **out)
+{
+	int fd, err;
+
+	fd = file_object();
+	if (fd < 0)
+		return fd;
 	err = map(fd, slots, len, out);
 	close(fd);
 	return err;
@@ -232,10 +267,11 @@ unsigned int pc_messages_waiting(struct pc_channel *c)
 	return (unsigned int)n;
 }
 
-#define SLOTS_CONTENDER(NAME, TITLE, WHAT, UNFIT, READY, MAKE)	\
+#define SLOTS_CONTENDER(NAME, TITLE, WHAT, WHERE, UNFIT, READY, MAKE)	\
 const struct pc_contender pc_##NAME = {				\
 	.name = TITLE,						\
 	.what = WHAT,						\
+	.where = WHERE,						\
 	.unfit = UNFIT,						\
 	.available = READY,					\
 	.make = MAKE,						\
@@ -250,13 +286,13 @@ const struct pc_contender pc_##NAME = {				\
 }
 
 SLOTS_CONTENDER(sysv_sem, "sysv-sem",
-		"textbook: System V shared memory, 1024 slots, two POSIX semaphores", NULL,
+		"textbook: System V shared memory, 1024 slots, two POSIX semaphores", NULL, NULL,
 		sysv_available, sysv_make);
 SLOTS_CONTENDER(posix_sem, "posix-shm-sem",
-		"POSIX shared memory object, slots, two POSIX semaphores", NULL,
-		always, posix_make);
-SLOTS_CONTENDER(file_sem, "mmap-file", "mmap'ed file, slots, two POSIX semaphores in it", NULL,
-		always, file_make);
+		"POSIX shared memory object, slots, two POSIX semaphores",
+		"/dev/shm", NULL, posix_available, posix_make);
+SLOTS_CONTENDER(file_sem, "mmap-file", "mmap'ed file, slots, two POSIX semaphores in it",
+		PC_WHERE_FILES, NULL, file_available, file_make);
 SLOTS_CONTENDER(msg_file, "message-file",
 		"textbook: buffer of 100 messages of 64 bytes in an mmap'ed file, two semaphores",
-		messages_unfit, always, messages_make);
+		PC_WHERE_FILES, messages_unfit, file_available, messages_make);

@@ -189,8 +189,7 @@ static int available(int (*make)(const struct pc_shape *shape, struct pc_channel
 
 	if (!err)
 		stream_destroy(c);
-	/* An address that is not there: not to be taken for the device. */
-	return err == -ENOENT ? -ENOTDIR : err;
+	return err;
 }
 
 static int pipe_available(void)
@@ -230,10 +229,11 @@ static uint64_t socket_memory(const struct pc_channel *c)
 	return (uint64_t)sent + (uint64_t)received;
 }
 
-#define STREAM_CONTENDER(NAME, TITLE, WHAT, MEMORY)	\
+#define STREAM_CONTENDER(NAME, TITLE, WHAT, WHERE, MEMORY)	\
 const struct pc_contender pc_##NAME = {			\
 	.name = TITLE,					\
 	.what = WHAT,					\
+	.where = WHERE,					\
 	.available = NAME##_available,			\
 	.make = NAME##_make,				\
 	.destroy = stream_destroy,			\
@@ -246,7 +246,7 @@ const struct pc_contender pc_##NAME = {			\
 	.server = stream_server,			\
 }
 
-STREAM_CONTENDER(pipe, "pipe", "pipe(2), as large as the rings", pipe);
-STREAM_CONTENDER(fifo, "fifo", "named pipe, as large as the rings", pipe);
-STREAM_CONTENDER(unix, "unix-stream", "UNIX socket pair, SOCK_STREAM", socket);
-STREAM_CONTENDER(tcp, "tcp", "TCP over the loopback, TCP_NODELAY", socket);
+STREAM_CONTENDER(pipe, "pipe", "pipe(2), as large as the rings", NULL, pipe);
+STREAM_CONTENDER(fifo, "fifo", "named pipe, as large as the rings", PC_WHERE_FILES, pipe);
+STREAM_CONTENDER(unix, "unix-stream", "UNIX socket pair, SOCK_STREAM", NULL, socket);
+STREAM_CONTENDER(tcp, "tcp", "TCP over the loopback, TCP_NODELAY", NULL, socket);

@@ -19,6 +19,12 @@
 #define SHMEM_HUGE	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define HUGE_TRY	(4ULL << 20)
 
+/* To MiB, or where there is less, to KiB. */
+static unsigned long long about(unsigned long long bytes)
+{
+	return bytes >> 20 ? bytes >> 20 << 20 : bytes >> 10 << 10;
+}
+
 void doctor_shm(struct doctor *d)
 {
 	enum finding weight = doctor_weight(d, SHMRING_BACKEND_MEMFD);
@@ -35,7 +41,8 @@ void doctor_shm(struct doctor *d)
 		return;
 	}
 	if (access(SHM, W_OK | X_OK)) {
-		doctor_tell(d, weight, SHM, "sudo chmod 1777 " SHM,
+		doctor_tell(d, weight, SHM, errno == EROFS ? "sudo mount -o remount,rw " SHM :
+			    "sudo chmod 1777 " SHM,
 			    "you may not make files there: rings of the memfd backend cannot have names");
 		return;
 	}
@@ -44,12 +51,12 @@ void doctor_shm(struct doctor *d)
 	if (total && avail < SHM_ENOUGH) {
 		doctor_tell(d, FINDING_NOTE, SHM, "sudo mount -o remount,size=1G " SHM,
 			    "%s of %s are left for rings with names (in a container: --shm-size=1g)",
-			    tool_size(a, sizeof(a), avail >> 20 << 20),
-			    tool_size(b, sizeof(b), total >> 20 << 20));
+			    tool_size(a, sizeof(a), about(avail)),
+			    tool_size(b, sizeof(b), about(total)));
 		return;
 	}
 	doctor_tell(d, FINDING_OK, SHM, NULL, total ? "%s are left for rings with names" :
-		    "no limit for rings with names", tool_size(a, sizeof(a), avail >> 20 << 20));
+		    "no limit for rings with names", tool_size(a, sizeof(a), about(avail)));
 }
 
 static int try_ring(struct shmring_opts *opts)

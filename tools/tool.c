@@ -27,11 +27,23 @@ static void print_help(FILE *f, const char *self, const char *doc, const char *t
 		fprintf(f, "\n%s", tail);
 }
 
+static bool told;	/* of what could not be written */
+
+/* argp exits by itself after a help text. */
+static void last_look(void)
+{
+	int code = told ? TOOL_OK : tool_flush_stdout(TOOL_OK);
+
+	if (code)
+		_exit(code);
+}
+
 int tool_dispatch(const char *self, const char *doc, const char *tail,
 		  const struct tool_command *table, int argc, char **argv)
 {
 	const struct tool_command *c;
 
+	atexit(last_look);
 	if (argc < 2) {
 		print_help(stderr, self, doc, tail, table);
 		return TOOL_USAGE;
@@ -99,6 +111,9 @@ int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *n
 	/* Without the device the error is of the device's file, not of a ring. */
 	if (backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, F_OK))
 		return tool_say(TOOL_ERROR, "cannot %s ring '%s': " TOOL_NO_DEVICE, doing, name);
+	if (err == -EACCES && backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, R_OK | W_OK))
+		return tool_say(TOOL_ERROR, "cannot %s ring '%s': you may not open " TOOL_DEVICE ": be in its group (sudo usermod -aG shmring NAME, then log in again)",
+				doing, name);
 	return tool_fail(err, "cannot %s ring '%s'", doing, name);
 }
 
@@ -118,6 +133,7 @@ int tool_flush_stdout(int code)
 	if (!fflush(stdout) && !ferror(stdout))
 		return code;
 	err = errno;
+	told = true;
 	if (err == EPIPE)
 		return TOOL_SIGNAL + SIGPIPE;
 	tool_say(0, "cannot write the output: %s", err ? strerror(err) : "an earlier write failed");

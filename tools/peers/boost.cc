@@ -25,6 +25,7 @@ struct pc_channel {
 
 /* What the tool gives by default for rings; a queue's capacity is part of its type. */
 #define BYTES	(256 << 10)
+#define MQ_HEADER	64	/* of a message, at most */
 #define LEAST	64
 
 template<size_t LEN>
@@ -170,9 +171,15 @@ static int mq_make(const struct pc_shape *shape, struct pc_channel **out)
 	struct pc_channel *c = static_cast<struct pc_channel *>(calloc(1, sizeof(*c)));
 	static unsigned int number;
 	char name[64];
+	int err;
 
 	if (!c)
 		return -ENOMEM;
+	err = peer_shm_room(peer_slots(shape) * (shape->len + MQ_HEADER));
+	if (err) {
+		free(c);
+		return err;
+	}
 	snprintf(name, sizeof(name), "shmring-bench-%d-%u", (int)getpid(), number++);
 	try {
 		c->mq = new bi::message_queue(bi::create_only, name, peer_slots(shape), shape->len);
@@ -195,6 +202,7 @@ static void mq_destroy(struct pc_channel *c)
 extern "C" const struct pc_contender peer_boost_spsc = {
 	.name = "boost-spsc",
 	.what = "boost::lockfree::spsc_queue",
+	.where = NULL,
 	.spins = true,
 	.ours = false,
 	.available = peer_ready,
@@ -217,6 +225,7 @@ extern "C" const struct pc_contender peer_boost_spsc = {
 extern "C" const struct pc_contender peer_boost_mq = {
 	.name = "boost-mq",
 	.what = "boost::interprocess::message_queue",
+	.where = "/dev/shm",
 	.spins = false,
 	.ours = false,
 	.available = peer_ready,

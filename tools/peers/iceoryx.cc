@@ -231,6 +231,7 @@ PC_LOOPS(iox)
 extern "C" const struct pc_contender peer_iceoryx = {
 	.name = "iceoryx",
 	.what = "iceoryx publisher and subscriber, of at most 256 records",
+	.where = NULL,
 	.spins = true,
 	.ours = false,
 	.available = available,

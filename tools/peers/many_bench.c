@@ -360,6 +360,9 @@ static int failed(const struct group *g, const struct many_contender *who, int e
 	case -ETIMEDOUT:
 		return tool_say(TOOL_ERROR, "%s hangs (%s)", who->name, g->name);
 	default:
+		if (!who->ours)	/* what an errno means with shmring is not meant then */
+			return tool_say(TOOL_ERROR, "%s failed (%s): %s", who->name, g->name,
+					strerror(-err));
 		return tool_fail(err, "%s failed (%s)", who->name, g->name);
 	}
 }

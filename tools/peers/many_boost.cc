@@ -13,6 +13,8 @@
 
 namespace bi = boost::interprocess;
 
+#define MQ_HEADER	64	/* of a message, at most */
+
 template<size_t LEN>
 struct record {
 	uint64_t word[LEN / 8];
@@ -155,9 +157,15 @@ static int mq_make(const struct many_shape *shape, struct many_channel **out)
 	struct many_channel *c = static_cast<struct many_channel *>(calloc(1, sizeof(*c)));
 	static unsigned int number;
 	char name[64];
+	int err;
 
 	if (!c)
 		return -ENOMEM;
+	err = peer_shm_room(many_slots(shape) * (shape->len + MQ_HEADER));
+	if (err) {
+		free(c);
+		return err;
+	}
 	snprintf(name, sizeof(name), "shmring-bench-many-%d-%u", (int)getpid(), number++);
 	try {
 		c->mq = new bi::message_queue(bi::create_only, name, many_slots(shape), shape->len);

@@ -221,6 +221,7 @@ static void destroy(struct pc_channel *c)
 extern "C" const struct pc_contender peer_rwq = {
 	.name = "moodycamel-spsc",
 	.what = "moodycamel::ReaderWriterQueue",
+	.where = NULL,
 	.spins = true,
 	.ours = false,
 	.available = peer_ready,
@@ -243,6 +244,7 @@ extern "C" const struct pc_contender peer_rwq = {
 extern "C" const struct pc_contender peer_cq = {
 	.name = "moodycamel-mpmc",
 	.what = "moodycamel::ConcurrentQueue, with tokens",
+	.where = NULL,
 	.spins = true,
 	.ours = false,
 	.available = peer_ready,

@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+#include <sys/statvfs.h>
+
 #include "bench_pc_loops.h"
 
 /* Slots of a fixed-size queue: a power of two, as the peers want it. */
@@ -32,6 +34,19 @@ static inline void *peer_map(size_t bytes)
 		       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * Is there room for @bytes in /dev/shm? Who maps a file there that has no room behind it is
+ * told by a signal.
+ */
+static inline int peer_shm_room(uint64_t bytes)
+{
+	struct statvfs v;
+
+	if (statvfs("/dev/shm", &v))
+		return -errno;
+	return v.f_blocks && (uint64_t)v.f_bavail * v.f_frsize < bytes ? -ENOSPC : 0;
 }
 
 static inline int peer_ready(void)
