@@ -25,6 +25,13 @@ struct cat_args {
 	enum direction direction;
 	uint64_t timeout_ns;
 	bool no_drain;
+	bool json;
+};
+
+/* What went through. */
+struct carried {
+	uint64_t records;
+	uint64_t bytes;
 };
 
 static const struct argp_option options[] = {
@@ -34,6 +41,7 @@ static const struct argp_option options[] = {
 	  "Leave at the end of the input instead of when everything was received", 2 },
 	{ "timeout", 't', "SECONDS", 0,
 	  "Leave if the other side does nothing for that long (exit status 4; default: never)", 2 },
+	{ "json", 'j', NULL, 0, "Tell as a line of JSON on stderr how much it was", 12 },
 	{ 0 }
 };
 
@@ -67,6 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 't':
 		args->timeout_ns = tool_parse_seconds(state, "--timeout", arg);
 		return 0;
+	case 'j':
+		args->json = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
 			argp_error(state, "'%s' is one argument too many", arg);
@@ -81,7 +92,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int stdin_to_ring(const struct cat_args *args, struct shmring *r)
+static int stdin_to_ring(const struct cat_args *args, struct shmring *r, struct carried *carried)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct tool_peer peer;
@@ -108,20 +119,27 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r)
 		if (!got)
 			return args->no_drain ? TOOL_OK :
 			       tool_drain(&peer, args->name, args->timeout_ns);
-		if (got > 0)
+		if (got > 0) {
 			shmring_commit(r, (size_t)got);
-		else if (errno != EINTR && errno != EAGAIN)
+			carried->records++;
+			carried->bytes += (uint64_t)got;
+		} else if (errno != EINTR && errno != EAGAIN) {
 			return tool_say(TOOL_ERROR, "cannot read stdin: %s", strerror(errno));
+		}
 	}
 }
 
-static int ring_to_stdout(const struct cat_args *args, struct shmring *r)
+static int ring_to_stdout(const struct cat_args *args, struct shmring *r, struct carried *carried)
 {
 	struct tool_pump pump = { .count = UINT64_MAX, .timeout_ns = args->timeout_ns };
 	struct tool_peer peer;
+	int code;
 
 	tool_peer_init(&peer, r, SHMRING_ROLE_CONSUMER);
-	return tool_pump_out(&peer, args->name, &pump);
+	code = tool_pump_out(&peer, args->name, &pump);
+	carried->records = pump.records;
+	carried->bytes = pump.bytes;
+	return code;
 }
 
 int cmd_cat(int argc, char **argv)
@@ -140,6 +158,7 @@ int cmd_cat(int argc, char **argv)
 		children, NULL, NULL
 	};
 	struct cat_args args = { .timeout_ns = UINT64_MAX };
+	struct carried carried = { 0 };
 	struct shmring *r;
 	bool in;
 	int code, err;
@@ -153,7 +172,10 @@ int cmd_cat(int argc, char **argv)
 	if (err)
 		return tool_ring_failed(err, args.common.opts.backend, in ? "send to" : "receive from",
 					args.name);
-	code = in ? stdin_to_ring(&args, r) : ring_to_stdout(&args, r);
+	code = in ? stdin_to_ring(&args, r, &carried) : ring_to_stdout(&args, r, &carried);
 	shmring_close(r);
+	if (args.json)
+		tool_tell_carried(args.name, in ? "sent" : "received", carried.records, carried.bytes,
+				  code);
 	return code;
 }
