@@ -126,6 +126,8 @@ void bench_pair_free(struct bench_pair *pair);
 /* 0, or the first error of a side; -EINTR when the user asked for the end. */
 int bench_pair_run(struct bench_pair *pair);
 
+/* In a child: leave it to the parent, which kills its children, to be stopped by a signal. */
+void bench_child_signals(void);
 /* For @run: wait until both are here. */
 void bench_pair_meet(struct bench_pair *pair, unsigned int side);
 void bench_mark_begin(struct bench_pair *pair, unsigned int side);

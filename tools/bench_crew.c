@@ -141,9 +141,7 @@ static void child(const struct bench_crew *crew, unsigned int who, pid_t parent)
 {
 	int err = bench_crew_adopted(parent);
 
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	bench_child_signals();
 	if (!err && crew->kind != CREW_THREADS)
 		err = bench_pin(crew->cpu[who]);
 	if (!err) {

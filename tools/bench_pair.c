@@ -82,6 +82,17 @@ void bench_mark_end(struct bench_pair *pair, unsigned int side)
 	pair->side[side].switches = switches() - pair->side[side].switches;
 }
 
+/*
+ * Ctrl-C goes to all processes at once. Were a child the first to end of it, its parent would
+ * take that for a crash.
+ */
+void bench_child_signals(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
 static void child(struct bench_pair *pair, unsigned int side, pid_t parent)
 {
 	int err;
@@ -89,9 +100,7 @@ static void child(struct bench_pair *pair, unsigned int side, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	bench_child_signals();
 	err = bench_pin(pair->place->cpu[side].id);
 	if (!err && pair->traced)
 		err = bench_trace_me();

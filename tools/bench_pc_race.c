@@ -101,9 +101,7 @@ static void child(struct race *r, int cpu, unsigned int i, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	bench_child_signals();
 	r->who = producer ? i : i - r->producers;
 	err = bench_pin(cpu);
 	if (!err && r->kind->join)
