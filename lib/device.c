@@ -136,16 +136,18 @@ static void shmring_device_leave(struct shmring_handle *h)
 
 /*
  * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have. So
- * many as are missing have so many bytes at least: then it is time to look again.
+ * many as are missing have so many bytes at least: then it is time to look again. Bytes are
+ * looked at first: what comes in between is not missing, and was not among them either.
  */
 static uint64_t shmring_device_bytes(const struct shmring_handle *h,
 				     const struct shmring_goal *goal)
 {
 	uint64_t most = (h->geo.data_size - SHMRING_REC_TAIL) * h->geo.producers;
-	uint64_t have = h->in->amount(h, true);
-	uint64_t need = have < goal->records ? goal->records - have : 1;
+	uint64_t bytes = h->in->amount(h, false), have = h->in->amount(h, true), need;
 
-	need = h->in->amount(h, false) + need * sizeof(struct shmring_record);
+	if (have >= goal->records)
+		return 1;	/* since the caller has looked */
+	need = bytes + (goal->records - have) * sizeof(struct shmring_record);
 	if (goal->need && goal->need < need)
 		need = goal->need;
 	return need < most ? need : most;
