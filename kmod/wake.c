@@ -306,8 +306,8 @@ unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
 }
 
 /**
- * shmring_kick_peers() - wake the peers that asked for it
- * @ep: endpoint that has published
+ * shmring_kick_peers() - wake those that asked for it
+ * @ep: endpoint that has published, released or claimed
  * @ring: its ring, of records; ring->lock is held
  */
 void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *ring)
@@ -318,7 +318,8 @@ void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *
 	if (!shmring_is_group(ring)) {
 		woken = shmring_kick_spsc(ring, ep);
 	} else {
-		if (ep->role != SHMRING_ROLE_CONSUMER)
+		/* A consumer of a QUEUE that found more than its own has the next one woken. */
+		if (ep->role != SHMRING_ROLE_CONSUMER || ring->topology == SHMRING_TOPO_QUEUE)
 			woken += shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
 		if (ep->role != SHMRING_ROLE_PRODUCER)
 			woken += shmring_kick_role(ring, SHMRING_ROLE_PRODUCER);

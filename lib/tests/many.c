@@ -300,6 +300,52 @@ static void queue_slot_of_an_orphan(void)
 }
 
 /* Enough is enough in bytes, in records, and when nobody is left to bring more. */
+/* One record for this one, which then has something else to do. */
+static void take_one(int fd, struct shmring_opts *o, int tell)
+{
+	struct many_head head;
+	struct shmring *c;
+
+	CHECK_EQ(shmring_attach_fd(fd, CONS, o, &c), 0);
+	test_tell(tell);
+	CHECK_EQ(many_recv(c, &head, SHMRING_FOREVER), 16);
+	if (!test_bad)
+		test_tell(tell);
+	pause();
+}
+
+/* Several records in one publication are as many sleepers' work, not the first one's alone. */
+static void queue_publication_for_several(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 3, SHMRING_SPIN_NEVER);
+	unsigned char buf[3][16];
+	struct iovec msgs[3];
+	struct shmring *p;
+	int pipes[2], k;
+	pid_t pid[3];
+
+	NEED(!shmring_create(NULL, PROD, &o, &p) && !pipe(pipes));
+	for (k = 0; k < 3; k++) {
+		msgs[k].iov_base = buf[k];
+		msgs[k].iov_len = many_make(buf[k], 0, (uint64_t)k, 16);
+		pid[k] = test_fork();
+		if (!pid[k])
+			take_one(shmring_fd(p), &o, pipes[1]);
+		NEED(!test_hear(pipes[0]));
+		CHECK_EQ(test_until_asleep(pid[k]), 0);
+	}
+	CHECK_EQ(shmring_send_batch(p, msgs, 3, SHMRING_FOREVER), 3);
+	for (k = 0; k < 3; k++)
+		NEED(!test_hear(pipes[0]));
+	for (k = 0; k < 3; k++) {
+		kill(pid[k], SIGKILL);
+		CHECK_EQ(test_reap(pid[k]), 128 + SIGKILL);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	shmring_close(p);
+}
+
 static void thresholds(void)
 {
 	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
@@ -330,6 +376,7 @@ int main(void)
 	RUN(overwrite);
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
+	RUN(queue_publication_for_several);
 	RUN(thresholds);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);
