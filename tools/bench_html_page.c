@@ -22,7 +22,7 @@ static const char style[] =
 	"figure{max-width:46rem;margin:0;padding:.8rem;background:var(--card);border-radius:.5rem;"
 	"overflow-x:auto}\n"
 	/* Where a figure is narrower than this it is scrolled, since text has to be read. */
-	"figcaption{font-weight:600}svg{display:block;width:100%;min-width:25rem;height:auto}\n"
+	"figcaption{font-weight:600}svg{display:block;width:100%;min-width:19rem;height:auto}\n"
 	"svg text{fill:var(--fg);font-size:12px}svg .row{font-weight:600}svg .dim{fill:var(--dim)}\n"
 	".grid{stroke:var(--rule)}.fine{stroke:var(--fine)}\n"
 	".curve{fill:none;stroke:hsl(var(--hue) 70% var(--l));stroke-width:2}\n"

@@ -10,7 +10,7 @@
 
 #define BAR		18.0	/* height of one, with the space below it */
 #define HEADING		20.0
-#define LETTER		6.7	/* about the width of one */
+#define LETTER		7.0	/* about the width of one */
 #define NAMES_MOST	230.0	/* room for contenders */
 #define VALUES		52.0	/* room for values at the right */
 #define TICKS		5

@@ -3,6 +3,7 @@
  * The map of NUMA nodes: a field for each pair, the better the greener.
  */
 #include <math.h>
+#include <string.h>
 
 #include "bench_plot.h"
 
@@ -67,9 +68,14 @@ static void put_field(FILE *f, const json_t *o, const struct map *m)
 	y = TOP + m->field * worker;
 	fprintf(f, "<rect class=\"heat\" style=\"--good:%.2f\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
 		t, x, y, m->field - 2, m->field - 2);
-	if (m->nodes <= NUMBERS)
-		plot_label(f, "name", x + m->field / 2 - 1, y + m->field / 2 + 3, "middle",
-			   plot_number(text, sizeof(text), v, html_text(o, "unit")));
+	if (m->nodes > NUMBERS)
+		return;
+	/* "1.7 k" of MB/s would be a prefix of a prefix. */
+	if (!strcmp(html_text(o, "unit"), "MB/s"))
+		snprintf(text, sizeof(text), "%.0f", v);
+	else
+		plot_number(text, sizeof(text), v, html_text(o, "unit"));
+	plot_label(f, "name", x + m->field / 2 - 1, y + m->field / 2 + 3, "middle", text);
 }
 
 bool html_plot_heat(FILE *f, const struct html_series *s)

@@ -75,7 +75,7 @@ fi
 # Ctrl-C while it runs: the progress line goes, the status tells, nothing stays.
 left()
 {
-	ls "$T/files" /dev/shm /dev/mqueue 2> /dev/null | grep -E 'shmring-bench|shmring.shmring-bench'
+	find "$T/files" /dev/shm /dev/mqueue -name "*shmring-bench*" 2> /dev/null
 }
 if [ -x "$pty" ]; then
 	for what in pc guide sem false-sharing "pc --race" "sem --relation unrelated" \
