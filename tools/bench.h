@@ -150,6 +150,8 @@ bool bench_spoil(void);
 
 json_t *bench_environment(const struct bench_place *place);
 void bench_print_environment(const json_t *env, FILE *f);
+/* Did others use the CPUs? */
+bool bench_busy(const json_t *env);
 
 /* bench_progress.c */
 

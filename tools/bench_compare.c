@@ -142,7 +142,9 @@ static enum verdict judge(const json_t *old, const json_t *new, double threshold
 }
 
 /* Figures of two machines say nothing about a change of the program. */
-static const char *const must_match[] = { "cpu", "kernel", "cpus_online", "topology" };
+static const char *const must_match[] = {
+	"cpu", "kernel", "cpus_online", "topology", "governor", "mitigations",
+};
 
 static bool differs(const json_t *a, const json_t *b, size_t i)
 {
@@ -215,6 +217,8 @@ static void print_text(const struct compare_args *args, const json_t *report,
 	json_array_foreach(json_object_get(report, "environment"), i, o)
 		printf("the two differ in %s: figures of different machines do not compare\n",
 		       json_string_value(o));
+	if (json_is_true(json_object_get(report, "busy")))
+		printf("others used the CPUs when one was taken: a change may be theirs\n");
 	json_array_foreach(json_object_get(report, "results"), i, o) {
 		verdict = text(o, "verdict");
 		if (!args->all && !strcmp(verdict, verdict_name[SAME]))
@@ -258,8 +262,10 @@ static int run(const struct compare_args *args, const json_t *old, const json_t 
 		json_decref(differing);
 		return tool_say(TOOL_ERROR, "the two have no result in common");
 	}
-	report = json_pack("{s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i}",
-			   "bench", text(new, "bench"), "threshold", args->threshold,
+	report = json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i}",
+			   "bench", text(new, "bench"), "threshold", args->threshold, "busy",
+			   bench_busy(json_object_get(old, "environment")) ||
+			   bench_busy(json_object_get(new, "environment")),
 			   "environment", differing, "results", list,
 			   "only_old", missing(old, new), "only_new", missing(new, old),
 			   "better", (int)count[BETTER], "worse", (int)count[WORSE],

@@ -262,6 +262,11 @@ static const char *if_any(char *buf, size_t n, const char *before, const char *w
 	return strcmp(what, "none") && strcmp(what, "unknown") ? buf : "";
 }
 
+bool bench_busy(const json_t *env)
+{
+	return json_number_value(json_object_get(env, "load")) > BUSY;
+}
+
 void bench_print_environment(const json_t *env, FILE *f)
 {
 	const json_t *cpus = json_object_get(env, "pinned_to");
@@ -287,7 +292,7 @@ void bench_print_environment(const json_t *env, FILE *f)
 		text(env, "clock_source"), json_number_value(json_object_get(env, "clock_cost_ns")),
 		json_number_value(json_object_get(env, "call_cost_ns")));
 	fprintf(f, "load      %.2f before%s\n", load,
-		load > BUSY ? ": others use the CPUs, so take the figures with care" : "");
+		bench_busy(env) ? ": others use the CPUs, so take the figures with care" : "");
 	fprintf(f, "built by  %s; library %s; %s\n", text(env, "compiler"), text(env, "library"),
 		text(env, "date"));
 }

@@ -48,6 +48,13 @@ compare base noisy 0 "0 better, 0 worse, 2 the same" "within noise"
 compare base machine 0 "0 better, 0 worse, 2 the same" "another machine"
 has "$T/out" "the two differ in cpu" "another machine: said"
 
+sed 's/"cpu": "x"/"cpu": "x", "load": 3.5/' "$T/base" > "$T/busy"
+compare base busy 0 "0 better, 0 worse, 2 the same" "on a busy machine"
+has "$T/out" "others used the CPUs when one was taken" "on a busy machine: said"
+sed 's/"cpu": "x"/"cpu": "x", "mitigations": { "spectre_v2": "off" }/' "$T/base" > "$T/bare"
+compare base bare 0 "0 better, 0 worse, 2 the same" "without mitigations"
+has "$T/out" "the two differ in mitigations" "without mitigations: said"
+
 "$SHMRING" bench compare -t 2 "$T/base" "$T/small" > "$T/out"
 has "$T/out" "better     +3.0 %  rate, a: 100.0 -> 103.0 records/s" "a lower threshold"
 "$SHMRING" bench compare "$T/base" "$T/few" > "$T/out"
