@@ -103,7 +103,7 @@ reap $keeper
 
 # Help is no error, for every command.
 for command in "" create send recv cat list show stat top hz record replay rm doctor bench \
-	"bench pc"; do
+	"bench pc" "bench guide" "bench sem" "bench false-sharing" "bench numa" "bench compare" "bench html"; do
 	for help in -h --help; do
 		# shellcheck disable=SC2086
 		"$SHMRING" $command $help > "$T/out" 2> "$T/err"
