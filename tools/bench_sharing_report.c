@@ -242,7 +242,6 @@ static void print_advice(const struct sharing_report *report)
 
 static void print_text(const struct sharing_report *report)
 {
-
 	bench_print_environment(report->environment, stdout);
 	printf("asked     1 to %u workers on %u CPUs; %u rounds, interleaved; every counter is checked\n",
 	       report->most, report->cpus, report->args->rounds);

@@ -353,9 +353,9 @@ void bench_print_skipped(const json_t *skipped)
 
 	/* A reason is told where it first stands, for all that it holds for. */
 	json_array_foreach(skipped, i, o) {
-		for (k = 0; k < i && strcmp(text(json_array_get(skipped, k), "why"), text(o, "why"));
-		     k++)
-			;
+		for (k = 0; k < i; k++)
+			if (!strcmp(text(json_array_get(skipped, k), "why"), text(o, "why")))
+				break;
 		if (k < i)
 			continue;
 		printf("skipped   %s", text(o, "contender"));

@@ -92,7 +92,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int stdin_to_ring(const struct cat_args *args, struct shmring *r, struct carried *carried)
+static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
+			 struct carried *carried)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct tool_peer peer;
@@ -175,7 +176,7 @@ int cmd_cat(int argc, char **argv)
 	code = in ? stdin_to_ring(&args, r, &carried) : ring_to_stdout(&args, r, &carried);
 	shmring_close(r);
 	if (args.json)
-		tool_tell_carried(args.name, in ? "sent" : "received", carried.records, carried.bytes,
-				  code);
+		tool_tell_carried(args.name, in ? "sent" : "received", carried.records,
+				  carried.bytes, code);
 	return code;
 }
