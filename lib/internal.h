@@ -16,6 +16,7 @@
  * group.c   whom to wake, who came and went       scm.c       passing descriptors
  * wait.c    spinning, sleeping, arming            batch.c     batches
  * pace.c    how long to spin, when to hold back   info.c      what a ring is and has done
+ * bias.c    publishing without a fence
  */
 #ifndef SHMRING_LIB_INTERNAL_H
 #define SHMRING_LIB_INTERNAL_H
@@ -150,6 +151,7 @@ struct shmring_many {
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
  * @probe: make META say whether the peer in @slot lives
+ * @light: peers that sleep do so by this library alone, so fences can be left to them
  * @pollfd: as shmring_pollfd()
  * @armed: the endpoint armed itself for @events and will not look again
  * @rearm: take back what was signalled on pollfd
@@ -173,6 +175,7 @@ struct shmring_ops {
 	int (*adopt)(struct shmring_handle *h, struct shmring_ioc_adopt *orphan);
 	void (*arm)(struct shmring_handle *h, uint32_t events);
 	void (*probe)(struct shmring_handle *h, unsigned int slot);
+	bool light;
 	int (*pollfd)(struct shmring_handle *h);
 	void (*rearm)(struct shmring_handle *h);
 	void (*armed)(struct shmring_handle *h, uint32_t events);
@@ -238,6 +241,7 @@ struct shmring_pace {
  * @lone: a producer that goes on without consumers
  * @lost: what was lost before this endpoint came
  * @pace: how to wait
+ * @bias: records when the last sleeper was met
  * @notify: memfd: the thread behind pollfd, once there is one
  * @pollfd: memfd: its eventfd
  */
@@ -269,6 +273,7 @@ struct shmring_handle {
 	bool lone;
 	uint64_t lost;
 	struct shmring_pace pace;
+	uint64_t bias;
 	struct shmring_notify *notify;
 };
 
@@ -349,6 +354,15 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline);
 bool shmring_probe_due(struct shmring_handle *h);
 int shmring_check_events(const struct shmring_handle *h, uint32_t events);
+
+/* bias.c */
+void shmring_bias_start(struct shmring_handle *h);
+void shmring_bias_due(struct shmring_handle *h);
+void shmring_bias_met(struct shmring_handle *h);
+void shmring_bias_meet(const struct shmring_handle *h);
+
+/* pair.c */
+void shmring_pair_kick(struct shmring_handle *h, int kick);
 
 /* info.c */
 void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info);

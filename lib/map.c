@@ -273,6 +273,8 @@ static int shmring_start_consumer(struct shmring_handle *h)
  */
 int shmring_start(struct shmring_handle *h)
 {
+	int err;
+
 	h->core.rx.data = (const unsigned char *)&shmring_nothing;
 	h->core.rx.mask = sizeof(shmring_nothing) - 1;
 	h->peers_end = h->geo.slots;
@@ -280,11 +282,14 @@ int shmring_start(struct shmring_handle *h)
 		h->lost = shmring_load(&h->mine->lost);
 	if (shmring_is_producer(h)) {
 		h->peers = h->geo.producers;
-		return shmring_start_producer(h);
-	}
-	if (shmring_is_consumer(h)) {
+		err = shmring_start_producer(h);
+	} else if (shmring_is_consumer(h)) {
 		h->peers_end = h->geo.producers;
-		return shmring_start_consumer(h);
+		err = shmring_start_consumer(h);
+	} else {
+		return 0;
 	}
-	return 0;
+	if (!err)
+		shmring_bias_start(h);
+	return err;
 }

@@ -728,6 +728,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.wake = shmring_memfd_kick,
 	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
+	.light = true,
 	.pollfd = shmring_notify_pollfd,
 	.rearm = shmring_notify_rearm,
 	.armed = shmring_notify_armed,

@@ -7,6 +7,21 @@
 
 #include "internal.h"
 
+/**
+ * shmring_pair_kick() - what publishing or releasing said is to be done
+ * @h: handle
+ * @kick: as shmring_spsc_armed() returned it, not 0 and no error
+ */
+void shmring_pair_kick(struct shmring_handle *h, int kick)
+{
+	if (kick > 1) {
+		shmring_bias_due(h);
+		return;
+	}
+	shmring_bias_met(h);
+	shmring_wake(h, h->peers);
+}
+
 /* ---- consumer -------------------------------------------------------------- */
 
 static int shmring_pair_start_in(struct shmring_handle *h)
@@ -65,7 +80,7 @@ static void shmring_pair_rewind(struct shmring_handle *h)
 static int shmring_pair_release(struct shmring_handle *h, int kick)
 {
 	if (kick > 0)
-		shmring_wake(h, 0);
+		shmring_pair_kick(h, kick);
 	return 0;
 }
 

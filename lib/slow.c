@@ -52,7 +52,7 @@ int __shmring_commit(struct shmring *r, int kick)
 	if (h->group)
 		shmring_notice(h);
 	else if (kick > 0)
-		shmring_wake(h, 1);
+		shmring_pair_kick(h, kick);
 	else
 		r->tx.limit = r->tx.tail;
 	return 0;

@@ -194,6 +194,7 @@ void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal
 		/* pairs with the load-acquire in shmring_group_check() */
 		__atomic_fetch_or(word, 1ull << h->slot, __ATOMIC_SEQ_CST);
 	shmring_fence();	/* pairs with the fence in shmring_spsc_armed(), group_check() */
+	shmring_bias_meet(h);
 	if (h->group && h->in && (goal->need || goal->records))
 		shmring_arm_share(h, goal);
 }

@@ -314,6 +314,87 @@ static void idle_costs_nothing(void)
 	idle_by(BCAST, EVENTFD);
 }
 
+/*
+ * Bursts that are long enough for the producer of an SPSC ring to go without fences, after
+ * each of which the consumer sleeps: then it is for the sleeper to make the fence. The last
+ * record of a burst comes a moment after the others, when the consumer is on its way to bed.
+ */
+#define BURST	1200u
+
+/* Each on a CPU of its own, if there are two: else neither ever meets the other. */
+static void apart(unsigned int nth)
+{
+	cpu_set_t all, one;
+	int cpu;
+
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2)
+		return;
+	for (cpu = 0; !CPU_ISSET(cpu, &all) || nth--; cpu++)
+		;
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void burst_sender(int ring, struct shmring_opts *o, uint64_t rounds, const uint64_t *got)
+{
+	uint64_t n, k, p, random = 1, seq = 0, unfenced = 0;
+	struct shmring *r;
+
+	apart(1);
+	CHECK_EQ(shmring_attach_fd(ring, PROD, o, &r), 0);
+	for (n = 0; n < rounds && !test_bad; n++) {
+		for (k = 1; k <= BURST; k++, seq++) {
+			for (p = k < BURST ? 0 : test_random(&random) % 64; p; p--)
+				shmring_pause();
+			CHECK_EQ(shmring_send(r, &seq, sizeof(seq), SHMRING_FOREVER), 0);
+		}
+		unfenced += !r->tx.fence;
+		while (__atomic_load_n(got, __ATOMIC_ACQUIRE) < seq && !test_bad)
+			sched_yield();
+	}
+	printf("# without fences in %llu of %llu bursts\n", (unsigned long long)unfenced,
+	       (unsigned long long)n);
+	/* With fences for good: membarrier(2) cannot be called here. */
+	CHECK(test_backend() == SHMRING_BACKEND_DEVICE || r->tx.fence == 1 || unfenced);
+	shmring_close(r);
+	test_exit();
+}
+
+static void bursts_by(enum way way)
+{
+	cpu_set_t cpus;
+	struct shmring_opts o = many_opts(SHMRING_TOPO_SPSC, 0, 0, SHMRING_SPIN_NEVER);
+	uint64_t rounds = test_rounds(ROUNDS) * test_stress(), in, n = 0, *got;
+	struct side s = { .out = NULL };
+	pid_t pid;
+
+	o.data_size = 65536;
+	got = many_shared(sizeof(*got));
+	NEED(!shmring_create(NULL, CONS, &o, &s.in.r));
+	pid = test_fork();
+	if (!pid)
+		burst_sender(shmring_fd(s.in.r), &o, rounds, got);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	apart(0);
+	NEED(!side_open(&s, way));
+	for (n = 0; n < rounds * BURST && !test_bad; n++) {
+		CHECK_EQ(side_recv(&s, &in, 1), 8);
+		CHECK_EQ(in, n);
+		__atomic_store_n(got, n + 1, __ATOMIC_RELEASE);
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	munmap(got, sizeof(*got));
+	waiter_close(&s.in);
+}
+
+static void bursts(void)
+{
+	bursts_by(BLOCK);
+	bursts_by(EPOLL_EDGE);
+}
+
 int main(void)
 {
 	START();
@@ -324,6 +405,7 @@ int main(void)
 	RUN(epoll_level);
 	RUN(epoll_edge);
 	RUN(eventfds);
+	RUN(bursts);
 	RUN(thresholds_of_several);
 	RUN(spinning_is_as_long_as_asked_for);
 	RUN(idle_costs_nothing);

@@ -23,6 +23,8 @@
 #define shmring_store_release(p, v)	smp_store_release(p, v)	/* partner: at each use */
 #define shmring_fence()			smp_mb()		/* partner: at each use */
 #define shmring_rmb()			smp_rmb()		/* partner: at each use */
+/* For the compiler alone: whoever is on the other side has it done on all CPUs. */
+#define shmring_light_fence()		barrier()
 #define shmring_add(p, n)		((__u64)atomic64_fetch_add(n, (atomic64_t *)(p)))
 #define shmring_swap_if(p, old, new)	\
 	({ __u64 __shmring_was = (old); cmpxchg(p, __shmring_was, new) == __shmring_was; })
@@ -79,6 +81,9 @@ static inline void shmring_fence(void)
 #define shmring_fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define shmring_rmb()			__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #endif
+
+/* For the compiler alone: whoever is on the other side calls membarrier(2). */
+#define shmring_light_fence()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 static inline void shmring_pause(void)
 {

@@ -30,6 +30,9 @@
  *     pairs with           the full fence between armed and the position in
  *                          whoever arms (kernel: shmring_arm(); library: arm)
  *     so that              one of the two sees the other: no lost wake-up
+ *   shmring_spsc_armed     without fence: that order for the compiler alone
+ *     pairs with           membarrier(2) in its place (library: shmring_bias_meet())
+ *     so that              the same
  *
  * Everything here is for one thread at a time per side, does not sleep, takes no
  * lock and makes no call: any context will do, signal handlers included so long
@@ -109,7 +112,8 @@ static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
  * @seen: the consumer's pos as last seen
  * @hold_pos: position of the first record that is written but held back
  * @hold_word: its header word; 0 when nothing is held back
- * @fence: the consumer may sleep: order publication before reading its armed
+ * @fence: the consumer may sleep: order publication before reading its armed;
+ *	SHMRING_FENCE_LEARN: and see whether that is needed
  * @chain: what records of a batch but the first have in their header word besides
  *	READY: 0, or SHMRING_REC_CHAIN where publications have tickets
  * @records: records published
@@ -168,21 +172,31 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 	return &((struct shmring_record *)header)->word;
 }
 
+/* How @fence is set where it may be done without one day: what comes due, how often. */
+#define SHMRING_FENCE_LEARN	1023u	/* records; and for so many of them: */
+#define SHMRING_FENCE_DUE	64u
+
 /*
  * Is there a sleeper to kick, now that this side has published (released) up to @pos,
- * @records in all? 0: no. 1: yes. -EPIPE: the peer is gone, META says how.
+ * @records in all? 0: no. 1: yes. 2: no, but it is time to see whether fences are needed
+ * (only with @fence SHMRING_FENCE_LEARN). -EPIPE: the peer is gone, META says how.
  */
 static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 pos, __u64 records,
 				     int fence)
 {
 	__u32 armed;
+	int due = 0;
 
-	if (fence)
+	if (fence) {
 		shmring_fence();	/* pairs with the fence of whoever arms */
+		due = fence > 1 && (records & SHMRING_FENCE_LEARN) < SHMRING_FENCE_DUE ? 2 : 0;
+	} else {
+		shmring_light_fence();	/* pairs with membarrier(2) of whoever arms */
+	}
 	/* pairs with the store-release of armed after wake_at in whoever arms */
 	armed = shmring_load_acquire(&peer->armed);
 	if (shmring_likely(armed == SHMRING_ARMED_NO))
-		return 0;
+		return due;
 	if (armed == SHMRING_ARMED_GONE)
 		return -EPIPE;
 	return (__s64)(pos - shmring_load(&peer->wake_at)) >= 0 ||

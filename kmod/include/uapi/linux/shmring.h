@@ -590,6 +590,10 @@ struct shmring_lane_pos {
 
 #define SHMRING_POS_JOINING	(~0ULL)
 
+#define SHMRING_FENCED		0
+#define SHMRING_UNFENCED	1
+#define SHMRING_FENCES_NEEDED	2	/* it cannot call membarrier(2): its peer shall fence */
+
 /*
  * A position is a multiple of 8: shifted left by 3 it leaves six bits. In @hold: the
  * lane, and that it is valid. In &struct shmring_shared: who took what is before it.
@@ -612,6 +616,8 @@ struct shmring_lane_pos {
  *	record needs (room for the next header) the kernel adds itself
  * @closed: (u, k) the process (getpid(2)) that is about to close in order; of several that
  *	share the endpoint only the last one's word counts: others' is zeroed when it leaves
+ * @unfenced: (u) SHMRING_FENCED, ...: does it publish or release without a full barrier?
+ *	Of rings where user programs alone arm; never of one of the device
  * @records: (u) records published or released
  * @stalls: (u) times the ring was found full (producer) or empty (consumer)
  * @sleeps: (u) times the endpoint slept
@@ -635,7 +641,8 @@ struct shmring_lane_pos {
  *
  * To arm: write wake_at, then armed, full barrier, look at the peer's position
  * once more, sleep only if it has not moved. To publish: write the position, full
- * barrier (none on a SPIN ring), read armed. Whoever clears armed wakes the
+ * barrier (none on a SPIN ring, and none while @unfenced: then whoever arms has
+ * membarrier(2) make one), read armed. Whoever clears armed wakes the
  * endpoint after it. With more than two endpoints the bits in META stand for the
  * armed of all.
  */
@@ -651,7 +658,7 @@ struct shmring_cursor {
 
 	__aligned_u64 want;
 	__u32 closed;
-	__u32 resv3;
+	__u32 unfenced;
 	__aligned_u64 resv4[14];
 
 	__aligned_u64 records;
