@@ -60,7 +60,10 @@ void shmring_bias_start(struct shmring_handle *h)
 	if (!h->ops->light || h->group || !h->mine || (h->geo.flags & SHMRING_CREATE_SPIN))
 		return;
 	h->bias = shmring_bias_records(h);
-	/* Both: to be interrupted by the peer's, and to know that the own one works. */
+	/*
+	 * Both: to be interrupted by the peer's, and to know that the own one works. Children
+	 * that go on with this handle inherit the registration.
+	 */
 	if (shmring_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) ||
 	    shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
 		say = SHMRING_FENCES_NEEDED;
