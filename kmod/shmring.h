@@ -324,6 +324,7 @@ int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_r
 		       const struct shmring_ioc_wait *arg);
 int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 		      const struct shmring_ioc_wait *arg, bool arm);
+void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again);
 void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, int ret);
 int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);

@@ -121,6 +121,8 @@ void shmring_uring_again(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ret = shmring_wait_look(ep, ep->ring, &w->arg, true);
 	if (!ret)
 		ret = cancelled ? -ECANCELED : late ? -ETIMEDOUT : 0;
+	if (!ret)
+		shmring_wait_count(ep, ep->ring, true);
 
 	spin_lock_irq(&ep->wq.lock);
 	if (ret)
@@ -178,6 +180,7 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 		kfree(w);
 		return ret;
 	}
+	shmring_wait_count(ep, ep->ring, false);
 	pdu_of(cmd)->waiter = w;
 	if (arg->deadline < KTIME_MAX)
 		hrtimer_start(&w->timer, ns_to_ktime(arg->deadline), HRTIMER_MODE_ABS);

@@ -67,9 +67,13 @@ int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 	return ready;
 }
 
-/* About to sleep, for the first time or @again: woken, and there was nothing. */
-static void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring,
-			       bool again)
+/**
+ * shmring_wait_count() - somebody is about to sleep
+ * @ep: endpoint
+ * @ring: its ring
+ * @again: was woken, and there was nothing
+ */
+void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again)
 {
 	struct shmring_witness *witness = shmring_witness_of(ep, ring);
 

@@ -124,8 +124,6 @@ HELPER void put_fd(struct fuzz *f, int fd)
 
 /* ---- descriptors that calls are aimed at ---- */
 
-typedef bool fuzz_fits(int err, const struct shmring_ioc_info *info);
-
 HELPER bool is_unbound(int err, const struct shmring_ioc_info *info)
 {
 	return err == -ENOTCONN;
@@ -158,7 +156,8 @@ HELPER bool is_queue_consumer(int err, const struct shmring_ioc_info *info)
 }
 
 /* One that fits, if there is one; sometimes any. @info: what it is, zeros if it is nothing. */
-HELPER int aimed_fd(struct fuzz *f, fuzz_fits *fits, struct shmring_ioc_info *info)
+HELPER int aimed_fd(struct fuzz *f, bool (*fits)(int err, const struct shmring_ioc_info *info),
+		    struct shmring_ioc_info *info)
 {
 	unsigned int from = below(f, FUZZ_FDS);
 	bool any = one_in(f, 8);

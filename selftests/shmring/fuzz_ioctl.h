@@ -172,7 +172,9 @@ HELPER void fuzz_create(struct fuzz *f)
 
 HELPER void fuzz_attach(struct fuzz *f)
 {
-	static fuzz_fits *const kinds[] = { is_bound, has_room, group_has_room, queue_has_room };
+	static bool (*const kinds[])(int err, const struct shmring_ioc_info *info) = {
+		is_bound, has_room, group_has_room, queue_has_room,
+	};
 	const char *name = one_in(f, 3) ? any_name(f) : NULL;
 	__u32 role = one_in(f, 6) ? any_role(f) : 1 + below(f, 2);
 	struct shmring_ioc_attach arg = attach_args(role, name);

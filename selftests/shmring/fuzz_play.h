@@ -42,7 +42,9 @@ HELPER void player_begin(struct fuzz *f, struct member *m, __u32 role, int via)
 /* Several at one ring, of both roles; in place of whoever played before. */
 HELPER void fuzz_team(struct fuzz *f)
 {
-	static fuzz_fits *const kinds[] = { group_has_room, queue_has_room };
+	static bool (*const kinds[])(int err, const struct shmring_ioc_info *info) = {
+		group_has_room, queue_has_room,
+	};
 	struct shmring_ioc_info info;
 	int via = aimed_fd(f, ONE_OF(f, kinds), &info);
 	unsigned int n = 2 + below(f, 3), at = below(f, FUZZ_PLAYERS);

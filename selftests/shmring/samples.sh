@@ -50,7 +50,9 @@ counts_losses() {
 		[ "$(awk '{ print $3 }' /tmp/.lost)" -gt 0 ]
 }
 
+# What an earlier reader left there is not a word of this one, which may not have begun.
 goes_when_unloaded() {
+	rm -f /tmp/.switches
 	sched_decode >/tmp/.switches 2>&1 &
 	reader=$!
 	while [ ! -s /tmp/.switches ]; do

@@ -265,16 +265,21 @@ TEST_F(kind, cancelled)
 
 TEST_F(pair, kick_by_uring)
 {
+	const __aligned_u64 *slept = &self->c.meta->witness[self->c.info.slot].waits;
 	struct io_uring_cqe cqe;
 	struct uring u;
+	__u64 waits;
 	void *to;
 
 	URING_OPEN(&u);
 	for (int i = 0; i < ROUNDS; i++) {
+		waits = shmring_load(slept);
 		ASSERT_EQ(0, uring_cmd_wait(&u, self->consumer, IN, NEVER));
 		ASSERT_EQ(-ETIME, uring_wait(&u, &cqe, 0));
-		while (!armed(&self->c))
-			sched_yield();		/* a worker takes its time */
+		/* A worker takes its time, and looks once more after it has armed. */
+		while (shmring_load(slept) == waits)
+			sched_yield();
+		ASSERT_TRUE(armed(&self->c));
 		to = shmring_spsc_reserve(&self->tx, 8);
 		ASSERT_NE(NULL, to);
 		memset(to, i, 8);
