@@ -1,60 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything that can fail inside a call of the device fails, one after the other: each
- * allocation of the module's and of what it calls, each copy. The call then says so with an
- * errno that it is allowed, everything is as before, and the same call on the same file
- * succeeds.
- *
- * Nothing is left: all is done by a user who may lock the pages of one ring and no more, so
- * a charge that stays is the next call's EDQUOT; and after each call there is no ring.
+ * Everything that can fail inside a call of the device fails, one after the other
+ * (sweep.h).
  */
-#include <grp.h>
-#include <linux/capability.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
-#include "fault.h"
-#include "group.h"
+#include "sweep.h"
 
-#define USER	1000
 #define HUGE	(2u << 20)
 
-/* The call under test, and what it is made on. */
-struct trial {
-	int fd;			/* where it is made */
-	int peer;		/* the ring's first endpoint, if @fd is not it; or -1 */
-	int other;		/* an epoll, an eventfd; or -1 */
-	void *map;
-	size_t size;
-	struct member sender;
-	struct shmring_ioc_create create;
-	struct shmring_ioc_attach attach;
-	struct shmring_ioc_adopt adopt;
-};
-
-#define NAME	"failnth"
-
 /* ---- files, before the call ---- */
-
-static bool unbound(struct trial *t)
-{
-	t->fd = dev_open();
-	return t->fd >= 0;
-}
-
-static bool create_as(struct trial *t, __u32 topology, __u32 role, __u64 size)
-{
-	t->create = create_args(topology, role, size);
-	set_name(t->create.name, NAME);
-	return unbound(t);
-}
-
-static bool an_spsc(struct trial *t)
-{
-	return create_as(t, SPSC, PRODUCER, 65536);
-}
 
 static bool an_mpsc(struct trial *t)
 {
@@ -119,11 +75,6 @@ static bool a_nameless(struct trial *t)
 }
 
 /* ---- endpoints, before the call ---- */
-
-static bool a_ring(struct trial *t)
-{
-	return an_spsc(t) && !dev_ioctl(t->fd, SHMRING_IOC_CREATE, &t->create);
-}
 
 static bool ring_and_file(struct trial *t)
 {
@@ -349,157 +300,14 @@ static int call_close(struct trial *t)
 	return close(fd) ? -errno : 0;
 }
 
-/* ---- the sweep ---- */
-
-struct sweep {
-	const char *name;
-	bool (*prepare)(struct trial *t);
-	int (*call)(struct trial *t);
-	int may[3];			/* errnos, up to the first 0 */
-	unsigned int most;		/* failures, 0 for all: see a_large() */
-};
-
-static bool nothing(struct trial *t)
-{
-	return true;
-}
-
-static bool may_be(const struct sweep *s, int err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(s->may) && s->may[i]; i++)
-		if (err == -s->may[i])
-			return true;
-	return false;
-}
-
-static rlim_t pages_of(int fd)
-{
-	struct shmring_ioc_info info;
-
-	if (fd < 0 || ring_info(fd, &info))
-		return 0;
-	return (info.control_size + info.data_size * (info.producers ? info.producers : 1)) /
-	       page_size();
-}
-
-static bool may_lock(rlim_t pages)
-{
-	struct rlimit limit = { pages * page_size(), RLIM_INFINITY };
-
-	return !setrlimit(RLIMIT_MEMLOCK, &limit);
-}
-
-static void trial_end(struct trial *t)
-{
-	if (t->map)
-		munmap(t->map, t->size);
-	if (t->sender.meta)
-		member_close(&t->sender);
-	if (t->fd >= 0)
-		close(t->fd);
-	if (t->peer >= 0)
-		close(t->peer);
-	if (t->other >= 0)
-		close(t->other);
-}
-
-static bool no_ring(void)
-{
-	struct shmring_ioc_info info;
-	int fd = dev_open(), err = ring_list(fd, 0, &info);
-
-	close(fd);
-	return err == -ENOENT;
-}
-
-/* Once with the @nth failure, 0 for none. Return: whether there was one to have. */
-static bool try_once(struct __test_metadata *_metadata, const struct sweep *s, int fault,
-		     unsigned int nth)
-{
-	struct trial t = { .fd = -1, .peer = -1, .other = -1 };
-	rlim_t before, after;
-	bool hit = false;
-	int err;
-
-	ASSERT_TRUE(s->prepare(&t)) { TH_LOG("%s: nth %u: errno %d", s->name, nth, errno); }
-	before = pages_of(t.peer >= 0 ? t.peer : t.fd);
-	if (nth)
-		fault_arm(fault, nth);
-	err = s->call(&t);
-	if (nth)
-		hit = fault_disarm(fault);
-	if (err) {
-		EXPECT_TRUE(hit && may_be(s, err)) { TH_LOG("%s: nth %u: %d", s->name, nth, err); }
-		EXPECT_EQ(0, s->call(&t)) { TH_LOG("%s again: nth %u", s->name, nth); }
-	}
-	after = pages_of(t.peer >= 0 ? t.peer : t.fd);
-	if (!nth)
-		ASSERT_TRUE(may_lock(before > after ? before : after));
-	trial_end(&t);
-	ASSERT_TRUE(no_ring()) { TH_LOG("%s: nth %u", s->name, nth); }
-	return hit;
-}
-
-static void sweep(struct __test_metadata *_metadata, const struct sweep *s, size_t n)
-{
-	int fault = fault_open();
-
-	ASSERT_LE(0, fault);
-	for (; n--; s++) {
-		unsigned int nth = 0, failed = 0;
-
-		ASSERT_TRUE(may_lock(RLIM_INFINITY / page_size()));
-		try_once(_metadata, s, fault, 0);
-		while (try_once(_metadata, s, fault, ++nth) && ++failed != s->most)
-			;
-		printf("# %s: %u failures%s\n", s->name, failed,
-		       s->most && failed == s->most ? ", and there are more" : "");
-		fflush(stdout);
-	}
-	close(fault);
-}
-
-/* A user of the device who may do nothing special but arm failures. */
-static void become_user(struct __test_metadata *_metadata)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { .effective = 1u << CAP_SYS_RESOURCE,
-						    .permitted = 1u << CAP_SYS_RESOURCE } };
-	struct stat st;
-
-	ASSERT_EQ(0, stat(DEVICE, &st));
-	ASSERT_EQ(0, setgroups(1, &st.st_gid));
-	ASSERT_EQ(0, prctl(PR_SET_KEEPCAPS, 1));
-	ASSERT_EQ(0, setresuid(USER, USER, USER));
-	ASSERT_EQ(0, syscall(SYS_capset, &head, data));
-	/* A process that has changed its user may not look at itself in /proc. */
-	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
-}
-
 FIXTURE(fail) {};
 
 FIXTURE_SETUP(fail)
 {
-	int fault = fault_open();
-
-	if (fault < 0)
-		SKIP(return, "no /proc/thread-self/fail-nth: the kernel cannot inject faults");
-	close(fault);
-	ASSERT_EQ(0, geteuid());
-	ASSERT_TRUE(fault_all());
-	/* Rings of others would be in the list. */
-	ASSERT_EQ(0, unshare(CLONE_NEWIPC));
-	become_user(_metadata);
+	SWEEP_SETUP();
 }
 
 FIXTURE_TEARDOWN(fail) {}
-
-/* The harness of 6.1 runs the body after a SKIP in the setup. */
-#define SWEEP(...) do {								\
-	static const struct sweep sweeps_[] = { __VA_ARGS__ };			\
-	if (geteuid())								\
-		sweep(_metadata, sweeps_, ARRAY_SIZE(sweeps_));			\
-} while (0)
 
 TEST_F_TIMEOUT(fail, open_and_close, 600)
 {

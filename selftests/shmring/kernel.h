@@ -16,22 +16,27 @@
 #define KT_DEVICE	"/dev/shmring_test"
 #define DROP		SHMRING_FULL_DROP_NEWEST
 
-/* 0; -ENOENT: there is no such module here; -errno. */
-HELPER int kt_load(void)
+HELPER int module_load(const char *path)
 {
-	const char *dir = getenv("SHMRING_MODULES");
-	char path[512];
-	int fd, err;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
-	if (!dir)
-		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/shmring_test.ko", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
 	close(fd);
 	return err;
+}
+
+/* 0; -ENOENT: there is no such module here; -errno. */
+HELPER int kt_load(void)
+{
+	const char *dir = getenv("SHMRING_MODULES");
+	char path[512];
+
+	if (!dir)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/shmring_test.ko", dir);
+	return module_load(path);
 }
 
 HELPER int module_unload(const char *name)

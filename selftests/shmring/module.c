@@ -3,24 +3,11 @@
  * The module stays as long as anybody needs it and goes when nobody does. Where the file
  * is, is told by SHMRING_KO; without it nothing is unloaded.
  */
-#include "endpoint.h"
-
-#define NAME	"shmring"
+#include "kernel.h"
 
 static int unload(void)
 {
-	return syscall(SYS_delete_module, NAME, O_NONBLOCK) ? -errno : 0;
-}
-
-static int load(const char *file)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return err;
+	return module_unload("shmring");
 }
 
 FIXTURE(module) {
@@ -46,7 +33,7 @@ static void expect_free(struct __test_metadata *_metadata, FIXTURE_DATA(module) 
 {
 	EXPECT_EQ(0, unload());
 	EXPECT_NE(0, access(DEVICE, F_OK));
-	ASSERT_EQ(0, load(self->file));
+	ASSERT_EQ(0, module_load(self->file));
 	/* devtmpfs has made the node anew */
 	EXPECT_EQ(0, chown(DEVICE, self->before.st_uid, self->before.st_gid));
 	EXPECT_EQ(0, chmod(DEVICE, self->before.st_mode & 0777));

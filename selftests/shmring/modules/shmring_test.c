@@ -37,6 +37,7 @@
  * @producer: its producer
  * @lanes: its lanes
  * @consumer: its consumer
+ * @called: by record(), which it is only then resumed for
  * @seq: the last number of each context
  * @trace: number of the system call that is traced, or -1
  * @tgid: whose
@@ -51,6 +52,7 @@ struct kt_user {
 	struct shmring_producer *producer;
 	struct shmring_lanes *lanes;
 	struct shmring_consumer *consumer;
+	bool called;
 	atomic64_t seq[KT_CONTEXTS];
 	long trace;
 	pid_t tgid;
@@ -139,7 +141,7 @@ static void kt_write_some(struct kt_job *job, u64 some)
 					      job->arg->reserve));
 }
 
-static void kt_batch(struct kt_job *job)
+static int kt_batch(struct kt_job *job)
 {
 	struct kt_produce *arg = job->arg;
 	struct kvec vec[KT_BATCH_MAX];
@@ -148,7 +150,7 @@ static void kt_batch(struct kt_job *job)
 
 	buf = kmalloc_array(arg->batch, arg->len, GFP_KERNEL);
 	if (!buf)
-		return;
+		return -ENOMEM;
 	for (; job->left >= arg->batch; job->left -= arg->batch) {
 		for (i = 0; i < arg->batch; i++) {
 			vec[i].iov_base = buf + i * arg->len;
@@ -160,6 +162,7 @@ static void kt_batch(struct kt_job *job)
 			kt_account(arg, i < n ? 0 : n < 0 ? n : -ENOBUFS);
 	}
 	kfree(buf);
+	return 0;
 }
 
 static void kt_tasklet(struct tasklet_struct *tasklet)
@@ -337,10 +340,8 @@ static int kt_produce_run(struct kt_job *job)
 
 	switch (arg->context) {
 	case KT_TASK:
-		if (arg->batch) {
-			kt_batch(job);
-			return 0;
-		}
+		if (arg->batch)
+			return kt_batch(job);
 		while (job->left) {
 			kt_write_some(job, KT_AT_ONCE);
 			cond_resched();
@@ -475,6 +476,7 @@ static int kt_consumer(struct kt_user *user, const struct kt_consumer *arg)
 	c = shmring_consumer_attach(user->ref, NUMA_NO_NODE, arg->flags & KT_CALLED ? &opts : NULL);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
+	user->called = arg->flags & KT_CALLED;
 	user->consumer = c;
 	return 0;
 }
@@ -515,7 +517,7 @@ static void kt_set_record(struct kt_user *user, u32 record)
 	/* Somebody who detaches has the lock, and waits for the record() that was let go. */
 	if (!mutex_trylock(&user->lock))
 		return;
-	if (user->consumer)
+	if (user->consumer && user->called)
 		shmring_consumer_resume(user->consumer);
 	mutex_unlock(&user->lock);
 }
