@@ -415,7 +415,8 @@ static int shmring_geo_check(struct shmring_ioc_info *geo, uint64_t bytes)
 	if (geo->topology < SHMRING_TOPO_SPSC || geo->topology > SHMRING_TOPO_RAW ||
 	    (geo->flags & ~SHMRING_FLAGS_KNOWN))
 		return -EOPNOTSUPP;
-	if (shmring_flags_contradict(geo->flags) || geo->cursor_offset != page || geo->cursor_stride != page ||
+	if (shmring_flags_contradict(geo->flags) ||
+	    geo->cursor_offset != page || geo->cursor_stride != page ||
 	    geo->slots < 1 || geo->slots > SHMRING_SLOTS_MAX)
 		return -EPROTO;
 	if (geo->topology == SHMRING_TOPO_RAW) {

@@ -163,9 +163,12 @@ static const char *const fuzz_seeds[] = {
 static size_t fuzz_seed(size_t nth, unsigned char *input)
 {
 	size_t len = strlen(fuzz_seeds[nth]) / 2, k;
+	char byte[3] = "";
 
-	for (k = 0; k < len; k++)
-		sscanf(fuzz_seeds[nth] + 2 * k, "%2hhx", &input[k]);
+	for (k = 0; k < len; k++) {
+		memcpy(byte, fuzz_seeds[nth] + 2 * k, 2);
+		input[k] = (unsigned char)strtoul(byte, NULL, 16);
+	}
 	return len;
 }
 

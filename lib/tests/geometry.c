@@ -146,8 +146,8 @@ static int attach_to(int fd, uint32_t topology, uint32_t role)
 
 /* ---- one lie --------------------------------------------------------------------------- */
 
-enum field { MAGIC, ABI, ID, DATA_SIZE, DATA_OFFSET, CURSOR_OFFSET, STRIDE, FLAGS, TOPOLOGY, POLICY,
-	     SLOTS, PRODUCERS, CONSUMERS, SHARED, MODE, PLACEMENT, FIELDS };
+enum field { MAGIC, ABI, ID, DATA_SIZE, DATA_OFFSET, CURSOR_OFFSET, STRIDE, FLAGS, TOPOLOGY,
+	     POLICY, SLOTS, PRODUCERS, CONSUMERS, SHARED, MODE, PLACEMENT, FIELDS };
 
 #define META(name, bytes) { #name, offsetof(struct shmring_meta, name), bytes }
 
@@ -191,7 +191,8 @@ static int expected(uint32_t topology, enum field field, uint64_t value, uint64_
 	case FLAGS:
 		if (value > 7)
 			return -EOPNOTSUPP;
-		return (value & SHMRING_CREATE_HUGE) && (value & SHMRING_CREATE_SMALL) ? -EPROTO : 0;
+		return (value & SHMRING_CREATE_HUGE) && (value & SHMRING_CREATE_SMALL) ?
+		       -EPROTO : 0;
 	case TOPOLOGY:
 		if (value < SHMRING_TOPO_SPSC || value > SHMRING_TOPO_RAW)
 			return -EOPNOTSUPP;
@@ -353,7 +354,8 @@ static void many_words_lie(void)
 			memcpy(bytes, image, image_len);
 			for (n = 1 + test_random(&rnd) % 30; n; n--) {
 				value = a_value(&rnd);
-				memcpy(bytes + a_place(&rnd), &value, test_random(&rnd) & 1 ? 4 : 8);
+				memcpy(bytes + a_place(&rnd), &value,
+				       test_random(&rnd) & 1 ? 4 : 8);
 			}
 			fd = file_of(bytes);
 			err = attach_to(fd, topologies[t], roles[k % 3]);
@@ -382,8 +384,9 @@ static void change(int fd, uint64_t seed, int ready)
 		abort();
 	test_tell(ready);
 	for (;;) {
-		at = (test_random(&rnd) % 512 ? 256 + test_random(&rnd) % 1792 : test_random(&rnd) % 80) /
-		     8 * 8;
+		at = test_random(&rnd) % 512 ? 256 + test_random(&rnd) % 1792 :
+					       test_random(&rnd) % 80;
+		at = at / 8 * 8;
 		value = a_value(&rnd);
 		memcpy(&was, image + at, 8);
 		__atomic_store_n((uint64_t *)(void *)(file + at), value, __ATOMIC_RELAXED);

@@ -87,7 +87,8 @@ static void full_house(uint32_t topology, uint32_t producers, uint32_t consumers
 	CHECK_EQ(shmring_info(watch, &info), 0);
 	CHECK_EQ(info.slots_live, 0);
 	if (test_bad)
-		printf("# topology %u, %u producers, %u consumers\n", topology, producers, consumers);
+		printf("# topology %u, %u producers, %u consumers\n", topology, producers,
+		       consumers);
 	shmring_close(watch);
 }
 
