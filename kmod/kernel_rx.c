@@ -293,6 +293,9 @@ static void shmring_rx_work(struct work_struct *work)
  */
 void shmring_consumer_resume(struct shmring_consumer *c)
 {
+	/* There would be nobody to call, and detaching would not wait for it. */
+	if (WARN_ON_ONCE(!c->opts.record))
+		return;
 	queue_work(shmring_wq, &c->work);
 }
 EXPORT_SYMBOL_GPL(shmring_consumer_resume);
