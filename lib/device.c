@@ -138,7 +138,13 @@ static void shmring_device_leave(struct shmring_handle *h)
  * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have. So
  * many as are missing have so many bytes at least: then it is time to look again. Bytes are
  * looked at first: what comes in between is not missing, and was not among them either.
+ *
+ * In a QUEUE another consumer may take large records and small ones come in their place: then
+ * what is waited for is there in fewer bytes. Nobody wakes for that, so the sum is made anew now
+ * and then.
  */
+#define SHMRING_OTHERS_NS	100000000ull
+
 static uint64_t shmring_device_bytes(const struct shmring_handle *h,
 				     const struct shmring_goal *goal)
 {
@@ -164,11 +170,18 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 		.deadline = deadline,
 	};
 
+	int err;
+
 	if (goal->records && h->group && h->geo.topology != SHMRING_TOPO_MPSC) {
 		arg.need = shmring_device_bytes(h, goal);
 		arg.need_records = 0;
+		if (h->geo.topology == SHMRING_TOPO_QUEUE && h->geo.consumers > 1)
+			arg.deadline = shmring_now() + SHMRING_OTHERS_NS;
+		if (arg.deadline > deadline)
+			arg.deadline = deadline;
 	}
-	return shmring_device_ioctl(h->fd, SHMRING_IOC_WAIT, &arg);
+	err = shmring_device_ioctl(h->fd, SHMRING_IOC_WAIT, &arg);
+	return err == -ETIMEDOUT && arg.deadline != deadline ? 0 : err;
 }
 
 static void shmring_device_wake(struct shmring_handle *h, unsigned int slot)

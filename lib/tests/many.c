@@ -346,6 +346,42 @@ static void queue_publication_for_several(void)
 	shmring_close(p);
 }
 
+/* Large records that others take, and small ones in their place: a threshold counts records. */
+static void queue_threshold_beside_others(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c, *r;
+	struct many_head head;
+	uint64_t k, from;
+	int fds[2];
+	pid_t pid;
+
+	NEED(!test_pair(&o, &p, &c) && !pipe(fds));
+	for (k = 0; k < 2; k++)
+		CHECK_EQ(many_send(p, 0, k, MANY_MAX, 0), 0);
+	pid = test_fork();
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &r), 0);
+		test_tell(fds[1]);
+		CHECK_EQ(shmring_wait_for(r, SHMRING_EV_IN, 0, 4, SHMRING_FOREVER), SHMRING_EV_IN);
+		shmring_close(r);
+		test_exit();
+	}
+	NEED(!test_hear(fds[0]));
+	CHECK_EQ(test_until_asleep(pid), 0);
+	from = test_now();
+	for (k = 0; k < 2; k++)
+		CHECK_EQ(many_recv(c, &head, 0), MANY_MAX);
+	for (k = 2; k < 6; k++)
+		CHECK_EQ(many_send(p, 0, k, 16, 0), 0);
+	CHECK_EQ(test_reap(pid), 0);
+	printf("# awake after %llu us\n", (unsigned long long)(test_now() - from) / 1000);
+	close(fds[0]);
+	close(fds[1]);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void thresholds(void)
 {
 	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
@@ -377,6 +413,7 @@ int main(void)
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
 	RUN(queue_publication_for_several);
+	RUN(queue_threshold_beside_others);
 	RUN(thresholds);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);
