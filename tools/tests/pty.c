@@ -35,6 +35,7 @@ static pid_t child;
 static struct termios before;
 static char seen[1 << 20];
 static size_t have, from;
+static int draining;	/* after what is still on its way */
 static time_t end;
 
 static int failed(const char *step, const char *why)
@@ -62,6 +63,10 @@ static void take(int ms)
 	n = read(terminal, seen + have, sizeof(seen) - 1 - have);
 	if (n <= 0)
 		return;
+	if (draining && !seen[have + (size_t)n - 1]) {
+		draining = 0;
+		n--;
+	}
 	if (fwrite(seen + have, 1, (size_t)n, stdout) != (size_t)n)
 		exit(failed("output", "cannot be written"));
 	have += (size_t)n;
@@ -129,9 +134,10 @@ static int await(const char *step, int options, int *status)
 			return failed(step, "did not happen");
 		take(20);
 	}
-	/* What it printed last is still on its way. */
-	take(20);
-	take(20);
+	/* What it printed last is still on its way: all has come when this byte has. */
+	draining = write(keep, "", 1) == 1;
+	while (draining && time(NULL) <= end)
+		take(20);
 	return got == child ? 0 : failed(step, strerror(errno));
 }
 
