@@ -116,6 +116,13 @@ coccinelle() {
 # core, which user space compiles as well.
 cocci_quiet='cocci.log:warning: |^minmax.cocci.log:kmod/include/shmring/'
 
+# It says what it found in what it prints only, which "make -s" would throw away.
+smatched() {
+	make -C kmod BUILD="$BUILD/lint/smatch" KDIR="$BUILD/kernel/$KERNEL/headers" \
+		CHECK="smatch -p=kernel" check 2>&1 | grep -E 'warn: |error: '
+	[ "${PIPESTATUS[*]}" = "0 1" ]
+}
+
 manual_pages() { make -s -C Documentation check; }
 
 abi() { "$here/abi.sh" check "$BUILD/lint/gcc/lib/libshmring.so"; }
@@ -161,6 +168,11 @@ else
 	skip "lib and tools: clang -Werror" "no clang here"
 fi
 t "kmod: coccinelle" coccinelle
+if command -v smatch >/dev/null; then
+	t "module: smatch" smatched
+else
+	skip "module: smatch" "no smatch here, which Debian 12 does not package"
+fi
 t "ABI: as recorded, as in the map, as in 32-bit programs" abi
 t "syzkaller's description and the UAPI header agree" "$here/syzkaller/check"
 t "manual pages" manual_pages
