@@ -33,6 +33,13 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* a mapping is asked for its policy with a place to put an index since 6.7 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define SHMRING_POLICY_INDEX
+#else
+#define SHMRING_POLICY_INDEX	, pgoff_t *ilx
+#endif
+
 /* eventfd_signal() lost its count in 6.8 */
 static inline void shmring_eventfd_signal(struct eventfd_ctx *ctx)
 {

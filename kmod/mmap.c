@@ -10,9 +10,25 @@
 
 #include "shmring.h"
 
+#ifdef CONFIG_NUMA
+/*
+ * What mbind(2) has set, which is nothing: a mapping that answers for itself is not sampled
+ * by NUMA balancing, which would take pages out of the page tables now and then, to learn
+ * who uses memory that does not move.
+ */
+static struct mempolicy *shmring_policy(struct vm_area_struct *vma,
+					unsigned long addr SHMRING_POLICY_INDEX)
+{
+	return vma->vm_policy;
+}
+#endif
+
 static const struct vm_operations_struct shmring_vm_ops = {
 	.fault = filemap_fault,
 	.map_pages = filemap_map_pages,
+#ifdef CONFIG_NUMA
+	.get_policy = shmring_policy,
+#endif
 };
 
 /* Is [start, start + len) one region of the ring, and may @ep write it? */

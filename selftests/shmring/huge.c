@@ -3,6 +3,9 @@
  * A ring that is big enough is mapped by 2 MiB pages, in both halves of the double
  * mapping; SMALL is not; HUGE is all or nothing.
  */
+#include <pthread.h>
+#include <sys/resource.h>
+
 #include "endpoint.h"
 
 /* "FilePmdMapped" in kB of the mapping that begins at @addr, -1 if there is none. */
@@ -99,6 +102,84 @@ TEST_F(huge, part_unmapped)
 	EXPECT_EQ(2, self->e.data[self->e.info.data_size + page]);
 	self->e.data[2 * page] = 9;
 	EXPECT_EQ(9, self->e.data[self->e.info.data_size + 2 * page]);
+}
+
+#define BALANCING	"/sys/kernel/debug/sched/numa_balancing/"
+
+/* How NUMA balancing is hurried, and left as it was. */
+struct knob {
+	char path[80];
+	char was[24];
+};
+
+static bool knob_turn(struct knob *knob, const char *name)
+{
+	snprintf(knob->path, sizeof(knob->path), BALANCING "%s", name);
+	snprintf(knob->was, sizeof(knob->was), "%lld", read_number(knob->path));
+	return write_text(knob->path, "1");
+}
+
+static void *idle(void *arg)
+{
+	pause();
+	return arg;
+}
+
+/* Page faults taken while each page is written once. */
+static long faults_of_writing(volatile unsigned char *p, size_t size)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; i < size; i += page_size())
+		p[i] = 1;
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/*
+ * NUMA balancing takes away what a program has mapped, so that it faults and tells where it
+ * uses memory from. A ring's memory stays where it is, so nobody need ask: as many huge pages
+ * at each look. Private memory tells that balancing is at work: that of a process with two
+ * threads, for one alone is asked only about the other node's.
+ */
+TEST(not_sampled_by_numa_balancing)
+{
+	size_t size = 8 << 20, own_size = 64 << 10;
+	struct knob delay, least, most;
+	int fd, looks = 0, wrong = 0;
+	struct endpoint e;
+	unsigned char *own;
+	pthread_t thread;
+	long sampled = 0;
+
+	if (read_number("/proc/sys/kernel/numa_balancing") != 1 || access(BALANCING, F_OK))
+		SKIP(return, "no NUMA balancing, or no debugfs to hurry it");
+	ASSERT_TRUE(knob_turn(&delay, "scan_delay_ms"));
+	ASSERT_TRUE(knob_turn(&least, "scan_period_min_ms"));
+	ASSERT_TRUE(knob_turn(&most, "scan_period_max_ms"));
+	fd = ring_create(SPSC, PRODUCER, size, NULL);
+	ASSERT_EQ(0, endpoint_map(&e, fd));
+	memset(e.data, 1, size);
+	own = mmap(NULL, own_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)own);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, idle, NULL));
+	faults_of_writing(own, own_size);
+	while (sampled < 64) {
+		sampled += faults_of_writing(own, own_size);
+		wrong += pmd_mapped(e.data) != (long)(size >> 10);
+		looks++;
+	}
+	EXPECT_EQ(0, wrong);
+	TH_LOG("%d looks while %ld pages were sampled", looks, sampled);
+	EXPECT_TRUE(write_text(most.path, most.was));
+	EXPECT_TRUE(write_text(least.path, least.was));
+	EXPECT_TRUE(write_text(delay.path, delay.was));
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	munmap(own, own_size);
+	endpoint_unmap(&e);
+	close(fd);
 }
 
 FIXTURE(too_small) {};
