@@ -9,18 +9,23 @@
 #include "internal.h"
 
 #define SHMRING_MARK_LOOKS	1000
+#define SHMRING_MARK_WALKS	4	/* through as many bytes as a lane has */
 
-/* Go on at the end of what is in a lane: from its newest mark, header by header. */
+/*
+ * Go on at the end of what is in a lane: from its newest mark, header by header. A producer can
+ * have that overwritten whenever the walk is done, so there are only so many.
+ */
 static int shmring_merge_to_end(struct shmring_merge *m, uint32_t l)
 {
 	const struct shmring_cursor *producer = m->g.cursor[l];
 	struct shmring_merge_lane *lane = &m->lane[l];
-	__u64 pos, records, size = m->mask + 1;
+	__u64 pos, records, walked = 0, size = m->mask + 1;
 	unsigned int tries;
 	uint32_t word;
 	long len;
 
-	for (tries = 0; tries < SHMRING_MARK_LOOKS; tries++) {
+	for (tries = 0; tries < SHMRING_MARK_LOOKS && walked < SHMRING_MARK_WALKS * size;
+	     tries++) {
 		if (tries)
 			sched_yield();
 		if (shmring_overwrite_mark(producer, size, 1, &pos, &records))
@@ -36,6 +41,7 @@ static int shmring_merge_to_end(struct shmring_merge *m, uint32_t l)
 			pos += shmring_record_size((uint64_t)len);
 			records++;
 		} while (1);
+		walked += pos - lane->done;
 		if (shmring_overwritten(producer, lane->done, size))
 			continue;
 		lane->done = pos;

@@ -4,6 +4,8 @@
  * page, on both backends; META and the file itself, where only memfd gives them.
  * The honest side gets an error, never a wrong access and never an endless wait.
  */
+#include <pthread.h>
+
 #include "test.h"
 
 /* The page of a slot, writable: through a mapping of the endpoint's own descriptor. */
@@ -231,6 +233,83 @@ static void holes_are_refused(void)
 	NEED(pwrite(fd, buf, 3 * 4096, 0) == 3 * 4096);
 	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &c), -EPROTO);
 	close(fd);
+	shmring_close(p);
+}
+
+/* ---- a lane that is overwritten as often as somebody has read it ------------- */
+
+#define MILL_LANE	(32u << 20)
+
+struct mill {
+	struct shmring_cursor *cursor;
+	int stop;
+};
+
+/* Its newest mark is always a good one, and gone a little later. */
+static void *mill_run(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	struct mill *mill = arg;
+	uint64_t pos = 0;
+
+	while (!__atomic_load_n(&mill->stop, __ATOMIC_RELAXED)) {
+		pos += MILL_LANE;
+		shmring_store_release(&mill->cursor->limit, pos);
+		shmring_store_release(&mill->cursor->mark[0].pos, pos);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static uint64_t cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* One that wants to begin there walks through the lane a few times, and gives up. */
+static void joining_what_is_overwritten_ends(void)
+{
+	struct shmring_opts o = test_opts(MILL_LANE, 0);
+	struct shmring_record *rec;
+	struct mill mill = { 0 };
+	uint64_t begin, once;
+	struct shmring *p, *c;
+	pthread_t thread;
+	size_t k, bytes;
+	int err;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	NEED(mill.cursor = cursor_of(p, 0));
+	NEED(rec = shmring_data(p, &bytes));
+	for (k = 0; k < MILL_LANE / sizeof(*rec); k++)
+		rec[k].word = SHMRING_REC_READY;
+	begin = cpu_time();
+	for (k = 0; k < MILL_LANE / sizeof(*rec); k++)
+		if (shmring_load_acquire(&rec[k].word) != SHMRING_REC_READY)
+			break;
+	once = cpu_time() - begin;
+	NEED(k == MILL_LANE / sizeof(*rec));
+	NEED(!pthread_create(&thread, NULL, mill_run, &mill));
+	begin = cpu_time();
+	err = shmring_attach_fd(shmring_fd(p), CONS, &o, &c);
+	begin = cpu_time() - begin;
+	CHECK(!err || err == -EAGAIN);
+	if (!err)
+		shmring_close(c);
+	/* One that does not give up walks 1000 times; mapping costs something as well. */
+	CHECK(begin < 100 * once + 100000000);
+	printf("# %llu us, a walk takes %llu\n", (unsigned long long)begin / 1000,
+	       (unsigned long long)once / 1000);
+	__atomic_store_n(&mill.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	munmap(mill.cursor, 4096);
 	shmring_close(p);
 }
 
