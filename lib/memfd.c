@@ -375,6 +375,8 @@ static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint
 	if (err)
 		return err;
 	shmring_layout(&h->geo, opts);
+	if (shmring_data_bytes(&h->geo) > SHMRING_DATA_MAX)
+		return -ERANGE;
 	h->role = role;
 	if (getrandom(&h->geo.ring_id, sizeof(h->geo.ring_id), 0) != sizeof(h->geo.ring_id))
 		return -errno;
@@ -438,6 +440,7 @@ static int shmring_geo_check(struct shmring_ioc_info *geo, uint64_t bytes)
 	if (geo->data_size < page || geo->data_size > SHMRING_DATA_MAX ||
 	    (geo->data_size & (geo->data_size - 1)) ||
 	    (geo->data_offset & (page - 1)) || geo->data_offset < control ||
+	    shmring_data_bytes(geo) > SHMRING_DATA_MAX ||
 	    geo->data_offset > bytes || bytes - geo->data_offset != shmring_data_bytes(geo))
 		return -EPROTO;
 	geo->control_size = control;

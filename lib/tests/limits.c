@@ -175,6 +175,21 @@ static void observers(void)
 	shmring_close(prod);
 }
 
+/* All lanes together have the limit of one. */
+static void lanes_together(void)
+{
+	struct shmring_opts o = limit_opts(MPSC, 2, 1);
+	struct shmring *r;
+
+	o.data_size = SHMRING_DATA_MAX;
+	CHECK_EQ(shmring_create(NULL, OBS, &o, &r), -ERANGE);
+	o.data_size = SHMRING_DATA_MAX / 2 + 1;
+	CHECK_EQ(shmring_create(NULL, OBS, &o, &r), -ERANGE);
+	o.producers = MOST - 1;
+	o.data_size = SHMRING_DATA_MAX / 16;
+	CHECK_EQ(shmring_create(NULL, OBS, &o, &r), -ERANGE);
+}
+
 int main(void)
 {
 	START();
@@ -184,5 +199,6 @@ int main(void)
 	RUN(broadcast);
 	RUN(raw);
 	RUN(observers);
+	RUN(lanes_together);
 	DONE();
 }
