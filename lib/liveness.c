@@ -138,7 +138,7 @@ static void shmring_pos_repair_one(struct shmring_handle *h, __u64 *pos,
 
 	if ((head & (SHMRING_REC_ALIGN - 1)) ||
 	    shmring_spsc_used(tail, head, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
-		shmring_store(pos, tail);
+		shmring_store(pos, tail & ~(uint64_t)(SHMRING_REC_ALIGN - 1));
 }
 
 /*

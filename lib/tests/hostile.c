@@ -102,6 +102,26 @@ static void next_consumer_gets_a_position_that_can_be(void)
 	shmring_close(p);
 }
 
+/* Also if the producer's own is no position of a record. */
+static void next_consumer_gets_a_position_of_a_record(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_cursor *tx, *rx;
+	struct shmring *p, *c;
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED((tx = cursor_of(p, 0)) && (rx = cursor_of(c, 1)));
+	tx->pos = 12345;
+	rx->pos = 1ull << 50;
+	munmap(rx, 4096);
+	shmring_close(c);
+	CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+	if (!test_bad)
+		shmring_close(c);
+	munmap(tx, 4096);
+	shmring_close(p);
+}
+
 static void next_producer_cuts_off_what_makes_no_sense(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -320,10 +340,12 @@ int main(void)
 	RUN(consumer_position_ahead);
 	RUN(wrong_record);
 	RUN(next_consumer_gets_a_position_that_can_be);
+	RUN(next_consumer_gets_a_position_of_a_record);
 	RUN(next_producer_cuts_off_what_makes_no_sense);
 	RUN(forged_arming);
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);
 	RUN(holes_are_refused);
+	RUN(joining_what_is_overwritten_ends);
 	DONE();
 }
