@@ -4,12 +4,33 @@
  * other endpoints write: they are shown, never relied on.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
 /* sizeof(struct shmring_stats) when it was first published */
 #define SHMRING_STATS_FIRST	72
+
+/**
+ * shmring_look_at() - a part of CONTROL, to read
+ * @h: handle
+ * @offset: where it is
+ * @len: its bytes
+ * @copy: room for as many
+ *
+ * Who shares a ring trusts those who may write its file. Who looks at the rings of others
+ * does not, and a mapped file that is cut is a signal: so that one gets a copy.
+ *
+ * Return: where to look; NULL: the file has been cut.
+ */
+const void *shmring_look_at(const struct shmring_handle *h, uint64_t offset, size_t len,
+			    void *copy)
+{
+	if (h->mine || !h->ops->copy)
+		return h->control + offset;
+	return h->ops->copy(h, offset, len, copy) ? NULL : copy;
+}
 
 int shmring_info(const struct shmring *r, struct shmring_ioc_info *info)
 {
@@ -21,16 +42,16 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info)
 }
 
 /* How far the slowest live consumer of a BROADCAST ring is in all lanes; or the end. */
-static uint64_t shmring_slowest(const struct shmring_handle *h, uint64_t end)
+static uint64_t shmring_slowest(const struct shmring_group *g, uint64_t end)
 {
 	uint64_t least = end, sum, pos;
 	unsigned int slot, lane;
 
-	for (slot = h->geo.producers; slot < h->geo.slots; slot++) {
-		if (shmring_load(&shmring_meta(h)->slot[slot].state) != SHMRING_SLOT_LIVE)
+	for (slot = g->producers; slot < g->producers + g->consumers; slot++) {
+		if (shmring_load(&g->meta->slot[slot].state) != SHMRING_SLOT_LIVE)
 			continue;
-		for (sum = 0, lane = 0; lane < h->geo.producers; lane++) {
-			pos = shmring_load(&h->cursor[slot]->lane[lane].pos);
+		for (sum = 0, lane = 0; lane < g->producers; lane++) {
+			pos = shmring_load(&g->cursor[slot]->lane[lane].pos);
 			sum += pos == SHMRING_POS_JOINING ? 0 : pos;
 		}
 		if (sum < least)
@@ -39,34 +60,52 @@ static uint64_t shmring_slowest(const struct shmring_handle *h, uint64_t end)
 	return least;
 }
 
-/* What was produced, consumed and lost by all, as the pages tell. */
-void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info)
+static void shmring_sum_up(const struct shmring_group *g, struct shmring_ioc_info *info)
 {
-	const struct shmring_group g = {
-		.meta = shmring_meta(h),
-		.cursor = (struct shmring_cursor **)(uintptr_t)h->cursor,
-		.shared = h->shared,
-		.producers = h->geo.producers,
-		.consumers = h->geo.consumers,
-	};
 	unsigned int slot, lane;
 	__u64 gate;
 
-	for (slot = 0; slot < h->geo.slots; slot++)
-		info->lost += shmring_load(&h->cursor[slot]->lost);
-	for (lane = 0; lane < h->geo.producers; lane++) {
-		info->produced += shmring_load(&h->cursor[lane]->pos);
-		if (h->geo.topology == SHMRING_TOPO_MPSC)
-			info->consumed +=
-				shmring_load(&h->cursor[h->geo.producers]->lane[lane].pos);
-		else if (h->geo.topology == SHMRING_TOPO_QUEUE &&
-			 !shmring_queue_gate(&g, lane, &gate))
+	for (slot = 0; slot < info->slots; slot++)
+		info->lost += shmring_load(&g->cursor[slot]->lost);
+	for (lane = 0; lane < g->producers; lane++) {
+		info->produced += shmring_load(&g->cursor[lane]->pos);
+		if (info->topology == SHMRING_TOPO_MPSC)
+			info->consumed += shmring_load(&g->cursor[g->producers]->lane[lane].pos);
+		else if (info->topology == SHMRING_TOPO_QUEUE &&
+			 !shmring_queue_gate(g, lane, &gate))
 			info->consumed += gate;
 	}
-	if (h->geo.topology == SHMRING_TOPO_SPSC)
-		info->consumed = shmring_load(&h->cursor[1]->pos);
-	else if (h->geo.topology == SHMRING_TOPO_BROADCAST)
-		info->consumed = shmring_slowest(h, info->produced);
+	if (info->topology == SHMRING_TOPO_SPSC)
+		info->consumed = shmring_load(&g->cursor[1]->pos);
+	else if (info->topology == SHMRING_TOPO_BROADCAST)
+		info->consumed = shmring_slowest(g, info->produced);
+}
+
+/* What was produced, consumed and lost by all, as the pages tell: 0, -ENOMEM, -EPROTO. */
+int shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info)
+{
+	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
+	struct shmring_group g = {
+		.cursor = cursor,
+		.producers = h->geo.producers,
+		.consumers = h->geo.consumers,
+	};
+	unsigned char *copy = malloc(h->control_size), *control;
+	unsigned int slot;
+
+	if (!copy)
+		return -ENOMEM;
+	control = (unsigned char *)(uintptr_t)shmring_look_at(h, 0, h->control_size, copy);
+	if (control) {
+		g.meta = (void *)control;
+		g.shared = (void *)(control + h->geo.shared_offset);
+		for (slot = 0; slot < h->geo.slots; slot++)
+			cursor[slot] = (void *)(control + h->geo.cursor_offset +
+						slot * h->geo.cursor_stride);
+		shmring_sum_up(&g, info);
+	}
+	free(copy);
+	return control ? 0 : -EPROTO;
 }
 
 uint64_t shmring_lost(const struct shmring *r)
@@ -79,16 +118,23 @@ uint64_t shmring_lost(const struct shmring *r)
 int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats)
 {
 	const struct shmring_handle *h = shmring_handle(r);
+	const struct shmring_meta *meta;
 	const struct shmring_witness *w;
 	const struct shmring_cursor *cursor;
 	const struct shmring_slot *s;
+	struct shmring_cursor cursor_copy;
+	struct shmring_meta meta_copy;
 	struct shmring_stats known;
 
 	if (stats->size < SHMRING_STATS_FIRST || slot >= h->geo.slots)
 		return -EINVAL;
-	s = &shmring_meta(h)->slot[slot];
-	w = &shmring_meta(h)->witness[slot];
-	cursor = h->cursor[slot];
+	meta = shmring_look_at(h, 0, sizeof(meta_copy), &meta_copy);
+	cursor = shmring_look_at(h, h->geo.cursor_offset + slot * h->geo.cursor_stride,
+				 sizeof(cursor_copy), &cursor_copy);
+	if (!meta || !cursor)
+		return -EPROTO;
+	s = &meta->slot[slot];
+	w = &meta->witness[slot];
 	known = (struct shmring_stats) {
 		.size = stats->size,
 		.state = shmring_load(&s->state),

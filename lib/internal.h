@@ -151,6 +151,8 @@ struct shmring_many {
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
  * @probe: make META say whether the peer in @slot lives
+ * @copy: copy a part of CONTROL, which others could take away while it is looked at: 0, or
+ *	-EPROTO: it is gone; NULL: nobody can
  * @light: peers that sleep do so by this library alone, so fences can be left to them
  * @pollfd: as shmring_pollfd()
  * @armed: the endpoint armed itself for @events and will not look again
@@ -175,6 +177,7 @@ struct shmring_ops {
 	int (*adopt)(struct shmring_handle *h, struct shmring_ioc_adopt *orphan);
 	void (*arm)(struct shmring_handle *h, uint32_t events);
 	void (*probe)(struct shmring_handle *h, unsigned int slot);
+	int (*copy)(const struct shmring_handle *h, uint64_t offset, size_t len, void *to);
 	bool light;
 	int (*pollfd)(struct shmring_handle *h);
 	void (*rearm)(struct shmring_handle *h);
@@ -220,7 +223,7 @@ struct shmring_pace {
  * @slot: own slot or SHMRING_NO_SLOT
  * @geo: private copy of the geometry: nothing is read from META after the checks
  * @control: META and CURSOR pages; writable on the memfd backend except for
- *	observers that may not write
+ *	observers that may not write. Who has no slot looks by shmring_look_at()
  * @control_size: bytes mapped there
  * @mine: own CURSOR page, writable; NULL without a slot
  * @own_cursor: @mine is a mapping of its own
@@ -365,7 +368,9 @@ void shmring_bias_meet(const struct shmring_handle *h);
 void shmring_pair_kick(struct shmring_handle *h, int kick);
 
 /* info.c */
-void shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info);
+const void *shmring_look_at(const struct shmring_handle *h, uint64_t offset, size_t len,
+			    void *copy);
+int shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info);
 
 /* group.c */
 void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);

@@ -6,14 +6,20 @@
  * The guard is taken through a description of its own, so that two threads of one
  * process exclude each other too; it dies with its holder like any other lock.
  * Order: guard, then a slot's lock. Nobody waits for a slot's lock.
+ *
+ * Whoever may read the file can take the guard and keep it: then those who share the ring
+ * wait for it. Who only looks from outside (observers, lists, a name that is taken) does not.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "memfd.h"
+
+#define SHMRING_COUNT_MOST	256	/* observers; more are not counted */
 
 static int shmring_lock(int fd, int cmd, short type, uint64_t start, uint64_t len)
 {
@@ -67,6 +73,23 @@ int shmring_guard(int fd, bool shared)
 	return shmring_lock(fd, F_OFD_SETLKW, shared ? F_RDLCK : F_WRLCK, SHMRING_LOCK_GUARD, 1);
 }
 
+/* The same, without waiting for more than a moment. Return: 0, -EBUSY. */
+int shmring_guard_try(int fd, bool shared, unsigned int tries)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	int err;
+
+	for (;;) {
+		err = shmring_lock(fd, F_OFD_SETLK, shared ? F_RDLCK : F_WRLCK,
+				   SHMRING_LOCK_GUARD, 1);
+		if (err != -EAGAIN && err != -EACCES)
+			return err;
+		if (!--tries)
+			return -EBUSY;
+		nanosleep(&moment, NULL);
+	}
+}
+
 void shmring_unguard(int fd)
 {
 	shmring_lock(fd, F_OFD_SETLK, F_UNLCK, SHMRING_LOCK_GUARD, 1);
@@ -97,16 +120,21 @@ int shmring_observer_lock(int fd)
 	return shmring_lock(fd, F_OFD_SETLK, F_RDLCK, SHMRING_LOCK_OBSERVER + nth, 1);
 }
 
-static unsigned int shmring_count(int fd, uint64_t start, uint64_t end)
+/*
+ * Locks in a range, up to @most: anybody may take any number of them, and each costs a call,
+ * and may cost a stack frame.
+ */
+static unsigned int shmring_count(int fd, uint64_t start, uint64_t end, unsigned int most)
 {
 	unsigned int count = 0;
 	uint64_t from, to;
 
 	/* The kernel tells any one lock in the range: count to its left, go on right. */
-	while (start < end && shmring_locked(fd, start, end - start, &from, &to)) {
+	while (count < most && start < end &&
+	       shmring_locked(fd, start, end - start, &from, &to)) {
 		count++;
 		if (from > start)
-			count += shmring_count(fd, start, from);
+			count += shmring_count(fd, start, from, most - count);
 		start = to;
 	}
 	return count;
@@ -116,7 +144,7 @@ static unsigned int shmring_count(int fd, uint64_t start, uint64_t end)
 unsigned int shmring_observers(int fd)
 {
 	return shmring_count(fd, SHMRING_LOCK_OBSERVER,
-			     SHMRING_LOCK_OBSERVER + SHMRING_LOCK_OBSERVERS);
+			     SHMRING_LOCK_OBSERVER + SHMRING_LOCK_OBSERVERS, SHMRING_COUNT_MOST);
 }
 
 /* Is there any endpoint other than @fd itself? */
@@ -238,7 +266,7 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
  * @h: handle
  * @slot: another slot, said to be live
  *
- * An observer that may not write leaves it to those who may.
+ * Observers leave it to those who write.
  */
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 {
@@ -247,8 +275,8 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	if (shmring_slot_locked(h->fd, slot))
 		return;
 	guard = shmring_reopen(h->fd, O_RDWR);
-	if (guard < 0 || !h->mine)
-		goto out_close;
+	if (guard < 0)
+		return;
 	if (shmring_guard(guard, false))
 		goto out_close;
 	if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE &&
@@ -259,6 +287,5 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 			shmring_memfd_wake_others(h);
 	}
 out_close:
-	if (guard >= 0)
-		close(guard);
+	close(guard);
 }

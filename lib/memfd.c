@@ -541,7 +541,7 @@ static int shmring_memfd_attach(struct shmring_handle *h, const char *name, uint
 		err = shmring_attach_check(role, opts);
 	if (err)
 		return err;
-	h->fd = shmring_name_open(name, role);
+	h->fd = shmring_name_open(name, role, role == SHMRING_ROLE_OBSERVER ? 1 : 0);
 	if (h->fd < 0)
 		return h->fd;
 	return shmring_join(h, role, opts, shmring_fd_writable(h->fd));
@@ -565,8 +565,12 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 	h->fd = shmring_reopen(fd, writable ? O_RDWR : O_RDONLY);
 	if (h->fd < 0)
 		return h->fd;
-	err = shmring_guard(h->fd, !writable);
-	return err ? err : shmring_join(h, role, opts, writable);
+	if (role != SHMRING_ROLE_OBSERVER) {
+		err = shmring_guard(h->fd, false);
+		if (err)
+			return err;
+	}
+	return shmring_join(h, role, opts, writable);
 }
 
 /* ---- leaving ----------------------------------------------------------------- */
@@ -619,7 +623,8 @@ static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 	int err;
 
 	do
-		err = shmring_guard(guard, false);
+		err = observer ? shmring_guard_try(guard, false, SHMRING_GUARD_TRIES) :
+				 shmring_guard(guard, false);
 	while (err == -EINTR);
 	if (err)
 		return err;
@@ -676,8 +681,12 @@ static int shmring_memfd_info(const struct shmring_handle *h, struct shmring_ioc
 		info->data_node = shmring_node_of_range(h->data, h->geo.data_size,
 							info->data_page_size);
 	}
-	shmring_totals(h, info);
-	return 0;
+	return shmring_totals(h, info);
+}
+
+static int shmring_memfd_copy(const struct shmring_handle *h, uint64_t offset, size_t len, void *to)
+{
+	return pread(h->fd, to, len, (off_t)offset) == (ssize_t)len ? 0 : -EPROTO;
 }
 
 /*
@@ -732,6 +741,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.wake = shmring_memfd_kick,
 	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
+	.copy = shmring_memfd_copy,
 	.light = true,
 	.pollfd = shmring_notify_pollfd,
 	.rearm = shmring_notify_rearm,

@@ -24,6 +24,9 @@
 #define SHMRING_SHM_DIR		"/dev/shm"
 #define SHMRING_SHM_PREFIX	"shmring."
 
+/* How long to try for the guard where it is not waited for: so many milliseconds. */
+#define SHMRING_GUARD_TRIES	100
+
 #define SHMRING_HUGE_BYTES	(2ull << 20)
 
 /**
@@ -51,6 +54,7 @@ void shmring_memfd_wake_others(struct shmring_handle *h);
 /* liveness.c */
 int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
+int shmring_guard_try(int fd, bool shared, unsigned int tries);
 void shmring_unguard(int fd);
 int shmring_slot_lock(int fd, unsigned int slot);
 bool shmring_slot_locked(int fd, unsigned int slot);
@@ -72,7 +76,7 @@ int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 int shmring_name_check(const char *name);
 int shmring_name_link(int fd, const char *name);
 void shmring_name_unlink(int fd, const char *name);
-int shmring_name_open(const char *name, uint32_t role);
+int shmring_name_open(const char *name, uint32_t role, unsigned int tries);
 int shmring_memfd_list(int (*fn)(uint32_t backend, const struct shmring_ioc_info *info,
 				 void *arg), void *arg);
 

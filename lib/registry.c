@@ -65,11 +65,12 @@ void shmring_name_unlink(int fd, const char *name)
  * shmring_name_open() - open a named ring and take its guard
  * @name: checked
  * @role: SHMRING_ROLE_*
+ * @tries: how often to try for the guard; 0: wait for it
  *
- * Return: a descriptor that holds the guard; -ENOENT also for a leftover, which is
- * removed; -EACCES.
+ * Return: a descriptor that holds the guard, or with @tries one of a ring in use that may not;
+ * -ENOENT also for a leftover, which is removed; -EACCES; -EBUSY: somebody keeps the guard.
  */
-int shmring_name_open(const char *name, uint32_t role)
+int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 {
 	char path[SHMRING_PATH_MAX];
 	bool shared;
@@ -85,8 +86,8 @@ int shmring_name_open(const char *name, uint32_t role)
 		}
 		if (fd < 0)
 			return -errno;
-		err = shmring_guard(fd, shared);
-		if (err)
+		err = tries ? shmring_guard_try(fd, shared, tries) : shmring_guard(fd, shared);
+		if (err && err != -EBUSY)
 			goto err_close;
 		if (!shmring_name_leads_to(path, fd)) {
 			close(fd);	/* its last endpoint has left meanwhile */
@@ -94,6 +95,8 @@ int shmring_name_open(const char *name, uint32_t role)
 		}
 		if (shmring_held(fd))
 			return fd;
+		if (err)
+			goto err_close;
 		if (!shared)
 			unlink(path);
 		err = -ENOENT;
@@ -125,7 +128,7 @@ int shmring_name_link(int fd, const char *name)
 		if (errno != EEXIST)
 			return -errno;
 		/* Opening a leftover removes it; then the name is free to try again. */
-		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER);
+		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER, SHMRING_GUARD_TRIES);
 		if (other >= 0) {
 			close(other);
 			return -EEXIST;
@@ -142,13 +145,16 @@ static int shmring_list_one(const char *name, struct shmring_ioc_info *info)
 	struct shmring_handle h = { .slot = SHMRING_NO_SLOT };
 	int err;
 
-	h.fd = shmring_name_open(name, SHMRING_ROLE_OBSERVER);
+	h.fd = shmring_name_open(name, SHMRING_ROLE_OBSERVER, 1);
 	if (h.fd < 0)
 		return h.fd;
 	shmring_unguard(h.fd);
 	err = shmring_memfd_check(h.fd, &h.geo);
 	if (err)
 		goto out_close;
+	/* What a file in the wrong place says of itself is of no use. */
+	memset(h.geo.name, 0, sizeof(h.geo.name));
+	strcpy((char *)h.geo.name, name);
 	h.ops = &shmring_memfd_ops;
 	err = shmring_map_control(&h, false);
 	if (err)

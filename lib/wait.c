@@ -49,15 +49,17 @@ uint64_t shmring_now(void)
  */
 int shmring_gone(const struct shmring_handle *h)
 {
-	const struct shmring_meta *meta = shmring_meta(h);
+	struct shmring_slot copy[SHMRING_SLOTS_MAX];
+	const struct shmring_slot *slots = shmring_look_at(h, offsetof(struct shmring_meta, slot),
+							   sizeof(copy), copy);
 	unsigned int slot;
 	int err = 0;
 
-	for (slot = h->peers; slot < h->peers_end; slot++) {
+	for (slot = h->peers; slots && slot < h->peers_end; slot++) {
 		if (slot == h->slot)
 			continue;
 		/* pairs with the store-release of whoever ends or begins an endpoint */
-		switch (shmring_load_acquire(&meta->slot[slot].state)) {
+		switch (shmring_load_acquire(&slots[slot].state)) {
 		case SHMRING_SLOT_LIVE:
 			return 0;
 		case SHMRING_SLOT_DEAD:
@@ -78,13 +80,13 @@ int shmring_ended(const struct shmring_handle *h)
 	return h->lone ? 0 : shmring_gone(h);
 }
 
-/* Make META true about the peers. */
+/* Make META true about the peers; only who has a slot writes there. */
 void shmring_probe(struct shmring_handle *h)
 {
 	const struct shmring_meta *meta = shmring_meta(h);
 	unsigned int slot;
 
-	if (!h->ops->probe)
+	if (!h->ops->probe || !h->mine)
 		return;
 	for (slot = 0; slot < h->geo.slots; slot++)
 		if (slot != h->slot &&

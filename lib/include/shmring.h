@@ -694,7 +694,7 @@ void *shmring_data(const struct shmring *r, size_t *bytes);
  * @r: handle
  * @info: out: @info->size must be sizeof(struct shmring_ioc_info)
  *
- * Return: 0, or -EINVAL.
+ * Return: 0, -EINVAL or -ENOMEM; -EPROTO for an observer if the ring's file has been cut.
  */
 int shmring_info(const struct shmring *r, struct shmring_ioc_info *info);
 
@@ -704,7 +704,7 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info);
  * @slot: whose: producers first, consumers after them (of an SPSC ring 0 and 1)
  * @stats: out; @stats->size is sizeof(struct shmring_stats) as the program was compiled
  *
- * Return: 0, or -EINVAL.
+ * Return: 0, or -EINVAL; -EPROTO as shmring_info().
  */
 int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring_stats *stats);
 

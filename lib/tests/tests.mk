@@ -3,7 +3,7 @@
 # that a copy of the file is all that a guest needs.
 
 TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
-	fuzz_producer errors transfer ready death names scm raw info hostile geometry limits many \
+	fuzz_producer errors transfer ready death names scm raw info hostile foreign geometry limits many \
 	uring storm rounds space order scribble
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
