@@ -68,7 +68,8 @@ void shmring_name_unlink(int fd, const char *name)
  * @tries: how often to try for the guard; 0: wait for it
  *
  * Return: a descriptor that holds the guard, or with @tries one of a ring in use that may not;
- * -ENOENT also for a leftover, which is removed; -EACCES; -EBUSY: somebody keeps the guard.
+ * -ENOENT also for a leftover, which is removed; -EPERM: which may not be; -EACCES; -EBUSY:
+ * somebody keeps the guard.
  */
 int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 {
@@ -97,9 +98,11 @@ int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 			return fd;
 		if (err)
 			goto err_close;
-		if (!shared)
-			unlink(path);
-		err = -ENOENT;
+		/* Without this -ENOENT would promise that the name is free. */
+		if (!shared && unlink(path) && (errno == EPERM || errno == EACCES))
+			err = -EPERM;
+		else
+			err = -ENOENT;
 		goto err_close;
 	}
 

@@ -39,7 +39,7 @@ static const struct {
 	  "The ring's owner and mode, or this endpoint's role, do not allow this: ask the owner, or attach in another role.",
 	},
 	{ EPERM,
-	  "The ring's owner and mode, or this endpoint's role, do not allow this: ask the owner, or attach in another role.",
+	  "Not permitted: another user left a ring of this name behind, which they or root can remove (shmring rm), or a container keeps the device from you.",
 	},
 	{ ERANGE,
 	  "The size is beyond what a ring can hold: ask for at most 1 GiB.",

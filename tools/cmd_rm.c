@@ -148,7 +148,7 @@ static int rm_file(struct rm_args *args, const char *name, const char *path)
 		note(args, name, "memfd", true, NULL, NULL);
 		return TOOL_OK;
 	}
-	if (err == -EACCES || err == -ENOENT || (args->force && errno == EPERM)) {
+	if (err == -EACCES || err == -EPERM || err == -ENOENT || (args->force && errno == EPERM)) {
 		note(args, name, "memfd", false, "not yours", NULL);
 		return tool_say(TOOL_ERROR, "cannot remove ring '%s': %s is not yours: be its owner or root",
 				name, path);

@@ -169,7 +169,8 @@ int shmring_create(const char *name, uint32_t role, const struct shmring_opts *o
  *
  * With SHMRING_BACKEND_AUTO the device is asked first, then the memfd backend.
  *
- * Return: 0; -ENOENT, -EACCES, -EBUSY (the role is taken by a live endpoint), ...
+ * Return: 0; -ENOENT, -EACCES, -EBUSY (the role is taken by a live endpoint), -EPERM (memfd:
+ * another user left such a name behind), ...
  */
 int shmring_attach(const char *name, uint32_t role, const struct shmring_opts *opts,
 		   struct shmring **out);

@@ -251,6 +251,48 @@ static void name_is_that_of_the_file(void)
 	shmring_close(r);
 }
 
+/* ---- what another one left and nobody may remove ------------------------------- */
+
+#define OWNER	54321
+#define OTHER	54322
+
+static int leave_as_owner(void)
+{
+	int fd;
+
+	if (setgid(OWNER) || setuid(OWNER))
+		return -errno;
+	umask(0);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	return fd < 0 ? -errno : 0;
+}
+
+/* "Attach, or make it if there is none": neither can be done, and nobody tries for ever. */
+static void leftover_of_another(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *r;
+	pid_t owner, pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device leaves nothing");
+	if (geteuid())
+		SKIP("needs two users: run it as root");
+	new_name();
+	NEED((owner = stranger(leave_as_owner)) > 0);
+	pid = test_fork();
+	if (!pid) {
+		alarm(20);
+		CHECK_EQ(setgid(OTHER) || setuid(OTHER), 0);
+		CHECK_EQ(shmring_attach(name, CONS, &o, &r), -EPERM);
+		CHECK_EQ(shmring_create(name, CONS, &o, &r), -EEXIST);
+		CHECK_EQ(shmring_open(name, CONS, &o, &r), -EPERM);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	stranger_gone(owner);
+}
+
 int main(void)
 {
 	START();
@@ -260,5 +302,6 @@ int main(void)
 	RUN(guard_of_no_ring_is_kept);
 	RUN(many_locks);
 	RUN(name_is_that_of_the_file);
+	RUN(leftover_of_another);
 	DONE();
 }
