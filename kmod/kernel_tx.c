@@ -118,14 +118,20 @@ static void shmring_tx_publish(struct shmring_producer *p)
 
 /* ---- one writer at a time -------------------------------------------------- */
 
+/* The consumer's CURSOR page of an SPSC ring, for as long as preemption is off. */
+static void shmring_tx_find_peer(struct shmring_producer *p)
+{
+	if (!shmring_is_group(p->m.ring))
+		p->tx.peer = READ_ONCE(p->m.ring->cursor[SHMRING_SLOT_CONSUMER]);
+}
+
 /* Preemption is off: CURSOR pages stay, and another task does not find the lane busy. */
 bool shmring_tx_lock(struct shmring_producer *p)
 {
 	/* acquire: pairs with the store-release in shmring_tx_unlock() */
 	if (atomic_read(&p->busy) || atomic_xchg_acquire(&p->busy, 1))
 		return false;
-	if (!shmring_is_group(p->m.ring))
-		p->tx.peer = READ_ONCE(p->m.ring->cursor[SHMRING_SLOT_CONSUMER]);
+	shmring_tx_find_peer(p);
 	return true;
 }
 
@@ -267,6 +273,7 @@ void shmring_commit(struct shmring_producer *p, size_t len)
 	if (WARN_ON_ONCE(len > p->open))
 		len = p->open;
 	preempt_disable_notrace();
+	shmring_tx_find_peer(p);	/* it may have been replaced since reserve */
 	shmring_spsc_put(&p->tx, len);
 	shmring_tx_publish(p);
 	shmring_tx_unlock(p);

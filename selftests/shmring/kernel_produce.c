@@ -5,6 +5,7 @@
  * what was refused is counted, exactly.
  */
 #include "kernel.h"
+#include "nodes.h"
 
 FIXTURE(produce) {
 	int loaded;
@@ -279,6 +280,48 @@ TEST_F(produce, busy_is_not_lost_where_producers_wait)
 	EXPECT_EQ(3, p.busy);
 	EXPECT_EQ(0, kt_lost(user));
 	close(user);
+}
+
+/* ---- consumers that come and go meanwhile ---------------------------------- */
+
+static int consumer_on(int ring, int node)
+{
+	struct shmring_ioc_attach arg = attach_fd_args(CONSUMER, ring);
+
+	arg.cursor_placement = SHMRING_PLACE_STRICT;
+	arg.cursor_node = node;
+	return open_and(SHMRING_IOC_ATTACH, &arg);
+}
+
+/*
+ * A successor on another node has another CURSOR page: the one that there was when the
+ * record was reserved is gone by the time it is committed, and nobody is armed there.
+ */
+TEST_F(produce, wakes_a_consumer_that_came_after_the_reservation)
+{
+	struct pollfd told = { .events = POLLIN };
+	int ring, user, fd;
+
+	NEED_MODULE();
+	if (!node_has("has_memory", 1))
+		SKIP(return, "one NUMA node");
+	user = make(_metadata, SPSC, DROP, 1, &ring);
+	fd = consumer_on(ring, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	ASSERT_EQ(0, kt(user, KT_RESERVE, 0));
+	close(fd);
+	fd = consumer_on(ring, 1);
+	ASSERT_LE(0, fd);
+	told.fd = eventfd(0, EFD_CLOEXEC);
+	ASSERT_EQ(0, ring_eventfd(fd, SHMRING_EV_IN, told.fd));
+	EXPECT_EQ(0, poll(&told, 1, 0));
+	ASSERT_EQ(0, kt(user, KT_COMMIT, 0));
+	EXPECT_EQ(1, poll(&told, 1, 10000));
+	close(told.fd);
+	close(fd);
+	close(user);
+	close(ring);
 }
 
 /* ---- full rings ------------------------------------------------------------ */

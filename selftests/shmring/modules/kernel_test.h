@@ -128,5 +128,7 @@ struct kt_read {
 #define KT_TX_WAIT	_IO(KT_TYPE, 17)	/* payload bytes: until they fit */
 #define KT_ANSWER	_IO(KT_TYPE, 18)	/* another file: become producer of its ring */
 #define KT_TRACE	_IO(KT_TYPE, 19)	/* write this caller's system calls of a number */
+#define KT_RESERVE	_IO(KT_TYPE, 20)	/* a record, which stays reserved until */
+#define KT_COMMIT	_IO(KT_TYPE, 21)
 
 #endif /* KERNEL_TEST_H */

@@ -416,6 +416,29 @@ static int kt_nest(struct kt_user *user, struct kt_produce *arg)
 	return err;
 }
 
+/* KT_RESERVE: the caller goes back to user space with a record half written. */
+static int kt_reserve(struct kt_user *user)
+{
+	size_t len = sizeof(struct kt_record);
+	void *payload;
+
+	if (!user->producer)
+		return -EINVAL;
+	payload = shmring_reserve(user->producer, len);
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+	kt_fill(user, KT_TASK, payload, len);
+	return 0;
+}
+
+static int kt_commit(struct kt_user *user)
+{
+	if (!user->producer)
+		return -EINVAL;
+	shmring_commit(user->producer, sizeof(struct kt_record));
+	return 0;
+}
+
 /* ---- consuming ------------------------------------------------------------- */
 
 static bool kt_is_good(const void *payload, size_t len)
@@ -689,6 +712,10 @@ static long kt_use(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		if (!err && copy_to_user(argp, &produce, sizeof(produce)))
 			err = -EFAULT;
 		return err;
+	case KT_RESERVE:
+		return kt_reserve(user);
+	case KT_COMMIT:
+		return kt_commit(user);
 	case KT_LOST:
 		lost = user->producer ? shmring_producer_lost(user->producer) :
 		       user->lanes ? shmring_lanes_lost(user->lanes) : 0;
