@@ -85,7 +85,7 @@ struct shmring_consumer;
  * @rewind: go back to the first record that is not released
  * @release: give back what was stepped over: 0, -ESTALE (it had been overwritten)
  *
- * All but @start under rcu_read_lock().
+ * All but @start, which may sleep, under rcu_read_lock().
  */
 struct shmring_kernel_in {
 	int (*start)(struct shmring_consumer *c);

@@ -9,6 +9,8 @@
 #include "kernel.h"
 
 #define SHMRING_MARK_LOOKS	1000
+#define SHMRING_MARK_WALKS	4	/* through as many bytes as a lane has */
+#define SHMRING_WALK_HEADERS	4096	/* before others get the CPU */
 
 /* ---- SPSC ------------------------------------------------------------------ */
 
@@ -75,35 +77,52 @@ static const struct shmring_kernel_in shmring_pair_in = {
 
 /* ---- MPSC, BROADCAST ------------------------------------------------------- */
 
-/* Go on at the end of what is in a lane: from its newest mark, header by header. */
+/* Header by header to the end of what is in a lane. Return: where that is. */
+static u64 shmring_merge_walk(const struct shmring_merge *m, u32 l, u64 from, u64 *records)
+{
+	u64 pos = from;
+	long len;
+
+	for (;;) {
+		/* pairs with the store-release in shmring_lane_publish() */
+		u32 word = smp_load_acquire(shmring_merge_word(m, l, pos));
+
+		len = shmring_lane_header(word, SHMRING_REC_CHAIN, m->mask - (pos - from));
+		if (len < 0)
+			return pos;
+		pos += shmring_record_size(len);
+		if (!(++*records % SHMRING_WALK_HEADERS))
+			cond_resched();
+	}
+}
+
+/*
+ * Go on at the end of what is in a lane, from its newest mark. A producer can have that
+ * overwritten whenever the walk is done, so there are only so many.
+ */
 static int shmring_merge_to_end(struct shmring_merge *m, u32 l)
 {
-	struct shmring_merge_lane *lane = &m->lane[l];
-	u64 pos, records, size = m->mask + 1;
+	u64 from, pos, records, walked = 0, size = m->mask + 1;
 	unsigned int looks;
+	int again;
 
-	for (looks = 0; looks < SHMRING_MARK_LOOKS; looks++) {
-		const struct shmring_cursor *producer = shmring_group_cursor(&m->g, l);
-		long len;
-
-		if (shmring_overwrite_mark(producer, size, 1, &pos, &records))
+	for (looks = 0; looks < SHMRING_MARK_LOOKS && walked < SHMRING_MARK_WALKS * size;
+	     looks++) {
+		rcu_read_lock();
+		again = shmring_overwrite_mark(shmring_group_cursor(&m->g, l), size, 1, &from,
+					       &records);
+		rcu_read_unlock();
+		if (again)
 			continue;
-		lane->done = pos;
-		for (;;) {
-			/* pairs with the store-release in shmring_lane_publish() */
-			u32 word = smp_load_acquire(shmring_merge_word(m, l, pos));
-
-			len = shmring_lane_header(word, SHMRING_REC_CHAIN,
-						  m->mask - (pos - lane->done));
-			if (len < 0)
-				break;
-			pos += shmring_record_size(len);
-			records++;
-		}
-		if (shmring_overwritten(producer, lane->done, size))
+		pos = shmring_merge_walk(m, l, from, &records);
+		walked += pos - from;
+		rcu_read_lock();
+		again = shmring_overwritten(shmring_group_cursor(&m->g, l), from, size);
+		rcu_read_unlock();
+		if (again)
 			continue;
-		lane->done = pos;
-		lane->records = records;
+		m->lane[l].done = pos;
+		m->lane[l].records = records;
 		return 0;
 	}
 	return -EAGAIN;
@@ -137,7 +156,9 @@ static int shmring_merge_start(struct shmring_consumer *c)
 			return -EAGAIN;
 	}
 	shmring_merge_begin(m);
+	rcu_read_lock();
 	shmring_merge_join(m);
+	rcu_read_unlock();
 	return 0;
 }
 

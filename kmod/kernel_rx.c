@@ -305,7 +305,6 @@ EXPORT_SYMBOL_GPL(shmring_consumer_resume);
 static int shmring_rx_start(struct shmring_consumer *c)
 {
 	const struct shmring_ring *ring = c->m.ring;
-	int err;
 
 	c->in = shmring_kernel_in_of(ring);
 	c->max_record = ring->full_policy == SHMRING_FULL_OVERWRITE ?
@@ -317,10 +316,7 @@ static int shmring_rx_start(struct shmring_consumer *c)
 		if (!c->copy)
 			return -ENOMEM;
 	}
-	rcu_read_lock();
-	err = c->in->start(c);
-	rcu_read_unlock();
-	return err;
+	return c->in->start(c);
 }
 
 static int shmring_rx_check_opts(const struct shmring_ref *ref,
