@@ -322,8 +322,9 @@ void shmring_memory_free(struct shmring_ring *ring)
  * @place: where its page is wanted
  *
  * Peers may have the page mapped and look at it meanwhile: they find the same in
- * the new one as in the old. A page that somebody has pinned is replaced wherever it
- * is: a former endpoint could write it through its pin (io_uring, RDMA) for ever.
+ * the new one as in the old. A page that somebody holds is replaced wherever it is: a
+ * former endpoint could write it through that (io_uring, RDMA, a read with O_DIRECT that
+ * has not ended) though it is no endpoint any more.
  *
  * Context: process; sleeps; the pages were charged when the ring was made.
  * Return: 0, or -ENOMEM when a new page is a must and there is none.
@@ -332,21 +333,26 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 {
 	struct address_space *mapping = ring->inode->i_mapping;
 	bool exact = place->placement == SHMRING_PLACE_STRICT;
-	struct folio *old = virt_to_folio(ring->cursor[slot]);
-	int node = shmring_place_node(place, NUMA_NO_NODE);
-	bool pinned = folio_maybe_dma_pinned(old);
-	struct folio *new;
+	struct folio *old = virt_to_folio(ring->cursor[slot]), *new;
+	bool used = READ_ONCE(ring->meta->slot[slot].generation), held;
+	int node = shmring_place_node(place, NUMA_NO_NODE), err = 0;
 	u32 members;
 
-	if (folio_nid(old) == node && !pinned)
+	if (folio_nid(old) == node && !used)
 		return 0;
-	new = shmring_folio_alloc(node, 0, exact || !pinned);
-	if (!new)
-		return exact || pinned ? -ENOMEM : 0;
-
 	folio_get(old);
 	folio_lock(old);	/* no fault maps it again before it is replaced */
 	unmap_mapping_range(mapping, folio_pos(old), PAGE_SIZE, 1);
+	/* By others than us and the page cache; pins count as well. If in doubt, yes. */
+	held = used && folio_ref_count(old) > 2;
+	if (folio_nid(old) == node && !held)
+		goto out_unlock;
+	new = shmring_folio_alloc(node, 0, exact || !held);
+	if (!new) {
+		err = exact || held ? -ENOMEM : 0;
+		goto out_unlock;
+	}
+
 	folio_lock(new);
 	memcpy(folio_address(new), folio_address(old), PAGE_SIZE);
 	folio_mark_uptodate(new);
@@ -367,4 +373,9 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 		synchronize_rcu();	/* they look at it without a lock */
 	folio_put(old);
 	return 0;
+
+out_unlock:
+	folio_unlock(old);
+	folio_put(old);
+	return err;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * An endpoint may have pinned its CURSOR page for a device or for io_uring, which then
- * writes it without a mapping and after the endpoint's end: by then the page must be no
- * part of the ring that a successor writes.
+ * writes it without a mapping and after the endpoint's end, or hold it otherwise: by then
+ * the page must be no part of the ring that a successor writes.
  */
 #include "endpoint.h"
 #include "uring.h"
@@ -131,6 +131,38 @@ TEST_F(pinned, page_is_not_the_successors)
 	EXPECT_EQ(7, shmring_load(&new.cursor->stalls));
 	endpoint_unmap(&new);
 	close(new.fd);
+}
+
+/* Not all who write pages pin them: before 6.3 a read with O_DIRECT has a reference alone. */
+TEST_F(pinned, held_page_is_not_the_successors)
+{
+	struct shmring_cursor *seen;
+	struct endpoint old, new;
+	struct iovec page;
+	int held[2];
+
+	ASSERT_EQ(0, pipe(held));
+	seen = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)seen);
+	ASSERT_EQ(0, endpoint_map(&old, attach(self, variant->role, SHMRING_PLACE_STRICT, 0)));
+	page = (struct iovec){ old.cursor, page_size() };
+	ASSERT_EQ(page_size(), vmsplice(held[1], &page, 1, 0));
+	old.cursor->stalls = 1;
+	endpoint_unmap(&old);
+	close(old.fd);
+
+	ASSERT_EQ(0, endpoint_map(&new, attach(self, variant->role, variant->placement,
+					       variant->node)));
+	ASSERT_EQ(old.info.slot, new.info.slot);
+	EXPECT_EQ(1, new.cursor->stalls);
+	new.cursor->stalls = 7;
+	ASSERT_EQ(page_size(), read(held[0], seen, page_size()));
+	EXPECT_EQ(1, seen->stalls);	/* what is held is what it was at the end */
+	EXPECT_EQ(7, endpoint_slot_cursor(&self->observer, new.info.slot)->stalls);
+	endpoint_unmap(&new);
+	close(new.fd);
+	close(held[0]);
+	close(held[1]);
 }
 
 TEST_HARNESS_MAIN
