@@ -64,7 +64,7 @@ void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ri
 	spin_lock(&ring->lock);
 	ring->slot[ep->slot] = NULL;
 	if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER) {
-		shmring_orphan_leave(ring, ep->slot);
+		shmring_orphan_return(ring, ep->slot);
 		shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
 	}
 	spin_unlock(&ring->lock);

@@ -55,9 +55,22 @@ void shmring_orphan_enter(struct shmring_ring *ring, u32 slot)
 }
 
 /**
+ * shmring_orphan_return() - a slot is not taken after all: what waited there waits again
+ * @ring: ring; ring->lock is held
+ * @slot: slot
+ *
+ * Its CURSOR page is still the predecessor's, of whose claim the end was told already.
+ */
+void shmring_orphan_return(struct shmring_ring *ring, u32 slot)
+{
+	if (ring->meta->orphan[slot].state == SHMRING_ORPHAN_TAKEN)
+		shmring_orphan_offer(ring, slot);
+}
+
+/**
  * shmring_orphan_leave() - a consumer of a QUEUE ends: what does it leave?
  * @ring: ring; ring->lock is held
- * @slot: its slot, still live in META if it ever was
+ * @slot: its slot, still live in META
  *
  * What it had taken over waits again. Only one that does not play by the rules has a
  * claim besides, and loses it.

@@ -294,6 +294,7 @@ unsigned long shmring_get_unmapped_area(struct file *file, unsigned long addr,
 
 /* orphan.c */
 void shmring_orphan_enter(struct shmring_ring *ring, u32 slot);
+void shmring_orphan_return(struct shmring_ring *ring, u32 slot);
 void shmring_orphan_leave(struct shmring_ring *ring, u32 slot);
 int shmring_adopt(struct shmring_endpoint *ep, struct shmring_ioc_adopt *arg);
 

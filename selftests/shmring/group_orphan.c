@@ -327,6 +327,35 @@ TEST_F(orphan, wakes_a_consumer)
 	member_close(&c);
 }
 
+/* What another one has taken over is not the slot's any more, whoever tries to get that. */
+TEST_F(orphan, is_not_left_by_an_attach_that_fails)
+{
+	struct shmring_ioc_attach *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct member c;
+
+	ASSERT_NE(MAP_FAILED, (void *)page);
+	*page = attach_fd_args(CONSUMER, self->ring);
+	ASSERT_EQ(0, mprotect(page, page_size(), PROT_READ));
+	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
+	ASSERT_EQ(0, member_send(&self->p, 24, 'b'));
+	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
+	die_after(_metadata, self->ring, claim_one);
+	EXPECT_EQ(2ull << FIRST, self->p.meta->orphans);
+	EXPECT_EQ(-EFAULT, open_and(SHMRING_IOC_ATTACH, page));
+	EXPECT_EQ(2ull << FIRST, self->p.meta->orphans);	/* it waits on */
+	EXPECT_EQ(SHMRING_ORPHAN_WAITING, self->p.meta->orphan[FIRST + 1].state);
+
+	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, TAKE));
+	ASSERT_EQ(0, ring_adopt(c.fd, &self->adopt, DONE));
+	EXPECT_EQ(-EFAULT, open_and(SHMRING_IOC_ATTACH, page));
+	EXPECT_EQ(0, self->p.meta->orphans);
+	EXPECT_EQ(-ENOENT, ring_adopt(c.fd, &self->adopt, TAKE));
+	EXPECT_EQ('b', member_take(&c));
+	member_close(&c);
+	munmap(page, page_size());
+}
+
 /* ---- wrong arguments ---- */
 
 TEST_F(orphan, adopt_refuses)
