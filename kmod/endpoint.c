@@ -16,8 +16,22 @@
 
 #include "trace.h"
 
+/* All observers are in a list that is gone through with ring->lock held. */
+static int shmring_observe(struct shmring_ring *ring)
+{
+	int err = 0;
+
+	spin_lock(&ring->lock);
+	if (ring->observers < SHMRING_OBSERVERS_MAX)
+		ring->observers++;
+	else
+		err = -EBUSY;
+	spin_unlock(&ring->lock);
+	return err;
+}
+
 /**
- * shmring_slot_take() - reserve the slot for a role
+ * shmring_slot_take() - reserve the slot for a role, or a place among the observers
  * @ring: ring
  * @ep: endpoint that is being bound; its role and slot are set
  * @role: SHMRING_ROLE_*, fit for the topology
@@ -32,7 +46,7 @@ int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u3
 	ep->role = role;
 	ep->slot = SHMRING_NO_SLOT;
 	if (role == SHMRING_ROLE_OBSERVER)
-		return 0;
+		return shmring_observe(ring);
 	if (ring->producers && role == SHMRING_ROLE_PRODUCER)
 		end = ring->producers;
 	else if (ring->producers)
@@ -59,13 +73,15 @@ int shmring_slot_take(struct shmring_ring *ring, struct shmring_endpoint *ep, u3
  */
 void shmring_slot_give_back(struct shmring_endpoint *ep, struct shmring_ring *ring)
 {
-	if (ep->slot == SHMRING_NO_SLOT)
-		return;
 	spin_lock(&ring->lock);
-	ring->slot[ep->slot] = NULL;
-	if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER) {
-		shmring_orphan_return(ring, ep->slot);
-		shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+	if (ep->slot == SHMRING_NO_SLOT) {
+		ring->observers--;
+	} else {
+		ring->slot[ep->slot] = NULL;
+		if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER) {
+			shmring_orphan_return(ring, ep->slot);
+			shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+		}
 	}
 	spin_unlock(&ring->lock);
 }
@@ -265,9 +281,7 @@ void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 	spin_lock(&ring->lock);
 	list_add_tail(&ep->link, &ring->endpoints);
 	trace_shmring_attach(ep, ring, SHMRING_SLOT_LIVE);
-	if (ep->slot == SHMRING_NO_SLOT) {
-		ring->observers++;
-	} else {
+	if (ep->slot != SHMRING_NO_SLOT) {
 		struct shmring_cursor *cursor = ring->cursor[ep->slot];
 		struct shmring_slot *slot = &ring->meta->slot[ep->slot];
 

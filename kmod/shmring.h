@@ -94,7 +94,7 @@ struct shmring_need {
  *	shmring_registry_lock
  * @lock: see above
  * @endpoints: all endpoints, observers included; by @lock
- * @observers: how many of them are observers; by @lock
+ * @observers: how many of them are, or are about to be, observers; by @lock
  * @slots_live: how many are not; by @lock
  * @members: how many of those are other modules': they look at CURSOR pages without
  *	@lock, under RCU; by @lock

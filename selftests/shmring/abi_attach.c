@@ -3,6 +3,8 @@
  * ATTACH: each wrong argument has its own errno and leaves the file unbound and the
  * ring without a trace of it; roles and slots are given out as the topology says.
  */
+#include <sys/resource.h>
+
 #include "shmring_test.h"
 
 #define LONG_NAME	"0123456789012345678901234567890123456789012345678901234567890123"
@@ -115,6 +117,37 @@ TEST_F(attach, argument_read_only)
 	EXPECT_EQ(1, info.slots_live);
 	EXPECT_EQ(0, poll_now(self->ring, POLLIN) & POLLHUP);	/* nobody came, nobody went */
 	EXPECT_EQ(0, dev_ioctl(self->fd, SHMRING_IOC_ATTACH, &good));
+}
+
+/* They take no slot, but whoever ends has all of them to wake. */
+TEST_F(attach, observers_have_a_limit)
+{
+	struct rlimit files = { 2 * SHMRING_OBSERVERS_MAX, 2 * SHMRING_OBSERVERS_MAX };
+	struct shmring_ioc_attach *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct shmring_ioc_info info;
+	int fd = -1;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	for (int i = 0; i < SHMRING_OBSERVERS_MAX; i++) {
+		fd = ring_attach_fd(OBSERVER, self->ring);
+		ASSERT_LE(0, fd);
+	}
+	EXPECT_EQ(-EBUSY, ring_attach_fd(OBSERVER, self->ring));
+	ASSERT_EQ(0, ring_info(self->ring, &info));
+	EXPECT_EQ(SHMRING_OBSERVERS_MAX, info.observers);
+	close(ring_attach_fd(CONSUMER, self->ring));	/* has a slot */
+
+	/* Who does not become one after all is not counted. */
+	close(fd);
+	ASSERT_NE(MAP_FAILED, (void *)page);
+	*page = attach_fd_args(OBSERVER, self->ring);
+	ASSERT_EQ(0, mprotect(page, page_size(), PROT_READ));
+	EXPECT_EQ(-EFAULT, open_and(SHMRING_IOC_ATTACH, page));
+	ASSERT_EQ(0, ring_info(self->ring, &info));
+	EXPECT_EQ(SHMRING_OBSERVERS_MAX - 1, info.observers);
+	EXPECT_LE(0, ring_attach_fd(OBSERVER, self->ring));
+	EXPECT_EQ(-EBUSY, ring_attach_fd(OBSERVER, self->ring));
 }
 
 TEST_F(attach, tail)

@@ -38,7 +38,8 @@
  *  ENOENT        no ring of this name, or no further ring to list
  *  EBADF         the fd argument is not an open descriptor
  *  EBADFD        the fd argument is open, but not what is asked for
- *  EBUSY         the role is taken by a live endpoint, or no slot is free
+ *  EBUSY         the role is taken by a live endpoint, no slot is free, or there are
+ *                SHMRING_OBSERVERS_MAX observers
  *  EDQUOT        RLIMIT_MEMLOCK, or the module's limit per user
  *  ENOSPC        the module's limit for all rings together
  *  ENOMEM        no memory (on the wanted node, when the placement is strict)
@@ -63,6 +64,7 @@
 #define SHMRING_ABI		1
 #define SHMRING_NAME_MAX	64		/* with the terminating NUL */
 #define SHMRING_SLOTS_MAX	32
+#define SHMRING_OBSERVERS_MAX	1024
 #define SHMRING_NO_SLOT		0xffffffffu
 
 /* data_size: a power of two after rounding up; at least one page. */
