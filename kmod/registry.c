@@ -194,6 +194,7 @@ struct shmring_ring *shmring_find_next(u64 after)
 		return NULL;
 	mutex_lock(&shmring_registry_lock);
 	xa_for_each_start(&shmring_rings, id, ring, after + 1) {
+		cond_resched();		/* there may be very many of others */
 		if (!ring->listed || !same_ns(&ring->ns, &ns) ||
 		    !(shmring_rights(ring) & SHMRING_MAY_READ))
 			continue;
