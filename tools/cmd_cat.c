@@ -138,6 +138,7 @@ static int ring_to_stdout(const struct cat_args *args, struct shmring *r, struct
 
 	tool_peer_init(&peer, r, SHMRING_ROLE_CONSUMER);
 	code = tool_pump_out(&peer, args->name, &pump);
+	tool_peer_free(&peer);
 	carried->records = pump.records;
 	carried->bytes = pump.bytes;
 	return code;

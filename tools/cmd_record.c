@@ -210,6 +210,7 @@ int cmd_record(int argc, char **argv)
 		unlink(args.file);
 	shmring_close(in);
 	shmring_close(out);
+	tool_peer_free(&rec.in);
 	free(rec.buf);
 	if (rec.fd != STDOUT_FILENO)
 		close(rec.fd);

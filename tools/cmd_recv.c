@@ -91,6 +91,7 @@ int cmd_recv(int argc, char **argv)
 		return tool_ring_failed(err, args.common.opts.backend, "receive from", args.name);
 	tool_peer_init(&peer, r, SHMRING_ROLE_CONSUMER);
 	code = tool_pump_out(&peer, args.name, &args.pump);
+	tool_peer_free(&peer);
 	shmring_close(r);
 	if (args.json)
 		tool_tell_carried(args.name, "received", args.pump.records, args.pump.bytes, code);

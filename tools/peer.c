@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -36,17 +37,25 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct shmring_stats stats = { .size = sizeof(stats) };
 
+	memset(peer, 0, sizeof(*peer));
 	peer->r = r;
 	peer->slot = role == SHMRING_ROLE_PRODUCER;
-	peer->stale = false;
 	/* Where there are several, who came before whom is nobody's business. */
 	peer->many = !shmring_info(r, &info) && info.topology != SHMRING_TOPO_SPSC;
+	if (peer->many && info.full_policy == SHMRING_FULL_OVERWRITE)
+		peer->room = info.data_size;	/* no record is longer, whoever wrote it */
 	if (peer->many || shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) ||
 	    shmring_info(r, &info))
 		return;
 	/* What a sender left behind is to be received, and its end with it. */
 	peer->stale = role == SHMRING_ROLE_PRODUCER || info.produced == info.consumed;
 	peer->bytes = stats.bytes;
+}
+
+void tool_peer_free(struct tool_peer *peer)
+{
+	free(peer->copy);
+	peer->copy = NULL;
 }
 
 bool tool_peer_stale(struct tool_peer *peer)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +66,49 @@ static bool reader_left(int fd)
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLERR | POLLHUP | POLLNVAL));
 }
 
+/* Copies as many of @msgs as there is room for; returns how many. */
+static unsigned int copy_batch(const struct tool_peer *peer, struct iovec *msgs, unsigned int n)
+{
+	size_t used = 0;
+	unsigned int i;
+
+	for (i = 0; i < n && msgs[i].iov_len <= peer->room - used; i++) {
+		if (msgs[i].iov_len)
+			memcpy(peer->copy + used, msgs[i].iov_base, msgs[i].iov_len);
+		msgs[i].iov_base = peer->copy + used;
+		used += msgs[i].iov_len;
+	}
+	return i;
+}
+
+/*
+ * Looks at records. A sender that overwrites does not wait until they are written: so those
+ * are copied, and are records only once it is known that they were whole.
+ */
+static long peek_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
+		       uint64_t deadline)
+{
+	unsigned int whole;
+	long n;
+
+	if (!peer->room)
+		return shmring_peek_batch(peer->r, msgs, want, deadline);
+	if (!peer->copy)
+		peer->copy = malloc(peer->room);
+	if (!peer->copy)
+		return -ENOMEM;
+	for (;;) {
+		n = shmring_peek_batch(peer->r, msgs, want, deadline);
+		if (n <= 0)
+			return n;
+		whole = copy_batch(peer, msgs, (unsigned int)n);
+		if (whole == n && !shmring_release(peer->r))
+			return n;
+		/* All that were peeked at would be released; or were too many for its pace. */
+		want = whole < n ? whole : (whole + 1) / 2;
+	}
+}
+
 /*
  * The next batch. A pipe's reader can leave while nothing arrives, and only a look
  * at the pipe tells: hence the slices.
@@ -76,7 +120,7 @@ long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int wa
 	int err;
 	long n;
 
-	n = shmring_peek_batch(peer->r, msgs, want, SHMRING_NOWAIT);
+	n = peek_batch(peer, msgs, want, SHMRING_NOWAIT);
 	if (n > 0)
 		return n;
 	deadline = tool_deadline(timeout_ns);
@@ -90,7 +134,7 @@ long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int wa
 		}
 		look = tool_now() + LOOK_NS;
 		until = pipe >= 0 && deadline > look ? look : deadline;
-		n = shmring_peek_batch(peer->r, msgs, want, until);
+		n = peek_batch(peer, msgs, want, until);
 		if (n == -ETIMEDOUT && until != deadline) {
 			if (reader_left(pipe))
 				return -ESTRPIPE;

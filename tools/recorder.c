@@ -104,7 +104,8 @@ static void give_back(struct recorder *rec, unsigned int n)
 {
 	struct iovec msgs[BATCH];
 
-	if (n && shmring_peek_batch(rec->in.r, msgs, n, SHMRING_NOWAIT) == (long)n)
+	/* Of a ring that overwrites they were given back when they were copied. */
+	if (n && !rec->in.room && shmring_peek_batch(rec->in.r, msgs, n, SHMRING_NOWAIT) == (long)n)
 		shmring_release(rec->in.r);
 }
 

@@ -132,11 +132,14 @@ struct tool_peer {
 	bool stale;
 	bool many;		/* several endpoints may be there */
 	uint64_t bytes;
+	char *copy;
+	size_t room;
 };
 
 uint64_t tool_now(void);
 uint64_t tool_deadline(uint64_t timeout_ns);
 void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role);
+void tool_peer_free(struct tool_peer *peer);
 bool tool_peer_stale(struct tool_peer *peer);
 int tool_peer_wait(struct tool_peer *peer, uint64_t deadline);
 
@@ -170,7 +173,8 @@ int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pu
 
 /*
  * The next records, at least one, or an error; -ESTRPIPE: the reader of @pipe left,
- * which is looked for now and then unless it is -1.
+ * which is looked for now and then unless it is -1. They are to be released, and then
+ * gone; of a ring that overwrites they are copies, which were released already.
  */
 long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
 		     uint64_t timeout_ns, int pipe);
