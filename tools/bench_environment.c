@@ -30,23 +30,6 @@ static const char *first_line(char *buf, size_t n, const char *path, const char 
 	return buf;
 }
 
-/* What stands in brackets: "always [madvise] never" */
-static const char *chosen(char *buf, size_t n, const char *path)
-{
-	char line[128], *open, *close;
-
-	first_line(line, sizeof(line), path, "unknown");
-	open = strchr(line, '[');
-	close = open ? strchr(open, ']') : NULL;
-	if (close) {
-		*close = '\0';
-		snprintf(buf, n, "%s", open + 1);
-	} else {
-		snprintf(buf, n, "%.*s", (int)n - 1, line);
-	}
-	return buf;
-}
-
 /* The value behind @key in a file of "key : value" lines. */
 static void cpu_model(char *buf, size_t n)
 {
@@ -177,13 +160,13 @@ static json_t *nodes(void)
 
 static json_t *hugepages(void)
 {
-	char thp[32], shmem[32], pool[32];
+	char thp[128], shmem[128], pool[32];
 
-	chosen(thp, sizeof(thp), THP "enabled");
-	chosen(shmem, sizeof(shmem), THP "shmem_enabled");
+	first_line(thp, sizeof(thp), THP "enabled", "unknown");
+	first_line(shmem, sizeof(shmem), THP "shmem_enabled", "unknown");
 	first_line(pool, sizeof(pool), "/proc/sys/vm/nr_hugepages", "0");
-	return json_pack("{s:s, s:s, s:i}", "transparent", thp, "shmem", shmem, "pool",
-			 atoi(pool));
+	return json_pack("{s:s, s:s, s:i}", "transparent", tool_chosen(thp),
+			 "shmem", tool_chosen(shmem), "pool", atoi(pool));
 }
 
 static void add_machine(json_t *env, int cpu)

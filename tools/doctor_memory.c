@@ -77,16 +77,18 @@ void doctor_huge(struct doctor *d)
 		.backend = SHMRING_BACKEND_MEMFD, .flags = SHMRING_CREATE_HUGE,
 		.data_size = HUGE_TRY, .node = -1, .cursor_node = -1,
 	};
-	char setting[128];
 	int err = try_ring(&opts);
+	const char *setting;
+	char line[128];
 
-	doctor_read(setting, sizeof(setting), SHMEM_HUGE);
+	doctor_read(line, sizeof(line), SHMEM_HUGE);
+	setting = tool_chosen(line);
 	if (!*setting)
 		doctor_tell(d, FINDING_NOTE, "huge pages", NULL,
 			    "this kernel has no transparent huge pages for shared memory: large rings of the memfd backend have small pages");
 	else if (err)
 		doctor_tell(d, FINDING_NOTE, "huge pages",
-			    strstr(setting, "[never]") || strstr(setting, "[deny]") ?
+			    !strcmp(setting, "never") || !strcmp(setting, "deny") ?
 			    "echo advise | sudo tee " SHMEM_HUGE :
 			    "echo 1 | sudo tee /proc/sys/vm/compact_memory",
 			    "large rings of the memfd backend get small pages (shmem_enabled is %s)",

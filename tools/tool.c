@@ -125,6 +125,16 @@ int tool_look_failed(int err, uint32_t backend, const char *name)
 	return tool_ring_failed(err, backend, "look at", name);
 }
 
+const char *tool_chosen(char *line)
+{
+	char *open = strchr(line, '['), *close = open ? strchr(open, ']') : NULL;
+
+	if (!close)
+		return line;
+	*close = '\0';
+	return open + 1;
+}
+
 int tool_flush_stdout(int code)
 {
 	int err;

@@ -67,6 +67,9 @@ int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *n
 /* The same for who would only look: nothing is made, so the ring may not be there. */
 int tool_look_failed(int err, uint32_t backend, const char *name);
 
+/* What stands in brackets in a line like "always [madvise] never", if anything does. */
+const char *tool_chosen(char *line);
+
 /* Did everything that was written to stdout get there? Returns @code or TOOL_ERROR. */
 int tool_flush_stdout(int code);
 
@@ -125,6 +128,8 @@ int tool_signal_exit(void);
  * @stale: it had left before this end came, and what it left is nothing to do with
  *	us: wait for the next one
  * @bytes: where it was then
+ * @copy: of a ring that overwrites: the records of a batch
+ * @room: its bytes; 0: records are looked at in the ring
  */
 struct tool_peer {
 	struct shmring *r;
