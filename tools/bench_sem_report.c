@@ -126,6 +126,12 @@ static void print_head(const struct sem_report *report, const char *first)
 	putchar('\n');
 }
 
+/* Can the sum be nothing else? */
+static bool is_right(const struct sem_report *report, const struct sem_result *r)
+{
+	return sem_guards[r->guard].right || report->args->workers == 1;
+}
+
 enum table { TABLE_SPEED, TABLE_LOST, TABLE_KILL };
 
 static void print_cell(const struct sem_report *report, const struct sem_result *r,
@@ -140,7 +146,7 @@ static void print_cell(const struct sem_report *report, const struct sem_result 
 	case TABLE_LOST:
 		if (r->lost)
 			snprintf(text, sizeof(text), "%.1f%% lost", lost_percent(r));
-		printf(" %14s", r->lost ? text : "right");
+		printf(" %14s", r->lost ? text : is_right(report, r) ? "right" : "right by luck");
 		return;
 	case TABLE_KILL:
 		if (r->outcome == SEM_RECOVERS)
@@ -216,7 +222,7 @@ static void print_advice(const struct sem_report *report)
 
 	for (i = 0; i < report->results; i++)
 		lost |= report->result[i].lost != 0;
-	if (none && !lost)
+	if (none && !lost && args->workers > 1)
 		printf("\nWithout a guard the sum came out right this time, by luck: the workers were never in each other's way.\n");
 	printf("\nAn atomic add where one word is all there is to guard; a robust mutex where a holder may die, since only it tells the next one; "
 	       "a semaphore\nto count things. The kind of memory decides who can find it and who removes it, not how fast a lock in it is.\n");

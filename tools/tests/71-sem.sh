@@ -46,6 +46,14 @@ is "$(grep throughput "$T/out" | grep -v "$(printf '\tnone\t')" | grep -c 'lost_
 	"no addition is lost under a guard"
 is "$(left)" "" "no file is left"
 
+# Without a guard a sum that is right is so by luck, and is never said to be more.
+bench -m "$ours" -g none,atomic -w 2 --steps 2000 -r 1 --no-kill --relation related > "$T/out" 2> "$T/err"
+is $? 0 "without a guard: exit status"
+is "$(grep -cE "^$ours +(right by luck|[0-9.]+% lost) +right\$" "$T/out")" 1 \
+	"without a guard: lost, or right by luck"
+bench -m "$ours" -g none -w 1 --steps 2000 -r 1 --no-kill --relation related > "$T/out" 2> "$T/err"
+is "$(grep -cE "^$ours +right\$" "$T/out")" 1 "a worker that is alone is right"
+
 bench --quick -m "$ours" -w 5 --steps 300 -r 1 --no-kill -j > "$T/out" 2> "$T/err"
 is $? 0 "five workers: exit status"
 if command -v python3 > /dev/null; then
