@@ -40,6 +40,14 @@ bool shmring_device_usable(void)
 	return true;
 }
 
+/* An endpoint, or an open device. What a module hands out is no character device. */
+bool shmring_device_is(int fd)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+
+	return !ioctl(fd, SHMRING_IOC_INFO, &info) || errno == ENOTCONN;
+}
+
 static int shmring_device_info(const struct shmring_handle *h, struct shmring_ioc_info *info)
 {
 	return shmring_device_ioctl(h->fd, SHMRING_IOC_INFO, info);

@@ -334,6 +334,7 @@ int shmring_check_role(uint32_t topology, uint32_t role);
 
 /* device.c */
 bool shmring_device_usable(void);
+bool shmring_device_is(int fd);
 
 /* map.c */
 int shmring_map(struct shmring_handle *h, bool control_writable);
