@@ -133,13 +133,17 @@ static int shmring_device_attach_fd(struct shmring_handle *h, int fd, uint32_t r
 	return shmring_device_bind(h, &arg, opts);
 }
 
-/* The kernel sees the end when the last mapping is gone too. */
+/*
+ * The kernel sees the end when the last mapping is gone too, and this process's part in it
+ * when the descriptor is closed. That comes at once: another process that leaves in between
+ * voids what was said.
+ */
 static void shmring_device_leave(struct shmring_handle *h)
 {
 	if (h->mine)
 		shmring_store_release(&h->mine->closed, (uint32_t)getpid());
-	shmring_unmap(h);
 	close(h->fd);
+	shmring_unmap(h);
 }
 
 /*

@@ -632,6 +632,9 @@ static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 		 guard, 0) == MAP_FAILED)
 		return -errno;
 	shmring_unmap_data(h);
+	/* Once more: who shares the endpoint may have left, and voided it, before we got here. */
+	if (!observer)
+		shmring_store_release(&h->mine->closed, (uint32_t)getpid());
 	close(h->fd);
 	if (!observer && shmring_slot_locked(guard, h->slot)) {
 		shmring_store_release(&h->mine->closed, 0);

@@ -535,6 +535,42 @@ static void lives_while_a_child_holds_it(void)
 	shmring_close(c);
 }
 
+/* Parent and child share the producer and close it at the same time: that is in order. */
+static void both_close_at_once(void)
+{
+	struct shmring_opts o = test_opts(1 << 20, SHMRING_SPIN_NEVER);
+	unsigned int *here = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				  -1, 0);
+	unsigned int dead = 0, k;
+	struct shmring *p, *c;
+	char buf[8];
+	pid_t pid;
+	long n;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel has one word for both: who leaves within a microsecond voids it");
+	NEED(here != MAP_FAILED);
+	for (k = 0; k < 300; k++) {
+		*here = 0;
+		NEED(!test_pair(&o, &p, &c));
+		pid = test_fork();
+		NEED(pid >= 0);
+		__atomic_fetch_add(here, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(here, __ATOMIC_SEQ_CST) < 2)
+			sched_yield();
+		shmring_close(p);
+		if (!pid)
+			test_exit();
+		CHECK_EQ(test_reap(pid), 0);
+		n = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
+		dead += n == -EOWNERDEAD;
+		CHECK(n == -EOWNERDEAD || n == -EPIPE);
+		shmring_close(c);
+	}
+	CHECK_EQ(dead, 0);
+	munmap(here, 4096);
+}
+
 int main(void)
 {
 	START();
@@ -555,5 +591,6 @@ int main(void)
 	RUN(shared_after_fork);
 	RUN(the_last_to_leave_decides);
 	RUN(lives_while_a_child_holds_it);
+	RUN(both_close_at_once);
 	DONE();
 }
