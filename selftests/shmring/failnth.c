@@ -309,7 +309,7 @@ FIXTURE_SETUP(fail)
 
 FIXTURE_TEARDOWN(fail) {}
 
-TEST_F_TIMEOUT(fail, open_and_close, 600)
+TEST_F(fail, open_and_close)
 {
 	SWEEP({ "open", nothing, call_open, { ENOMEM, EFAULT } },
 	      { "close unbound", unbound, call_close },
@@ -317,7 +317,7 @@ TEST_F_TIMEOUT(fail, open_and_close, 600)
 	      { "close consumer with an orphan", an_adopted_orphan, call_close });
 }
 
-TEST_F_TIMEOUT(fail, create, 600)
+TEST_F(fail, create)
 {
 	SWEEP({ "create spsc", an_spsc, call_create, { ENOMEM, EFAULT } },
 	      { "create mpsc", an_mpsc, call_create, { ENOMEM, EFAULT } },
@@ -329,7 +329,7 @@ TEST_F_TIMEOUT(fail, create, 600)
 	      { "create huge", a_huge, call_create, { ENOMEM, EFAULT } });
 }
 
-TEST_F_TIMEOUT(fail, attach, 600)
+TEST_F(fail, attach)
 {
 	SWEEP({ "attach by name", attach_by_name, call_attach, { ENOMEM, EFAULT } },
 	      { "attach by fd", attach_by_fd, call_attach, { ENOMEM, EFAULT } },
@@ -338,7 +338,7 @@ TEST_F_TIMEOUT(fail, attach, 600)
 	      { "attach to broadcast", attach_to_broadcast, call_attach, { ENOMEM, EFAULT } });
 }
 
-TEST_F_TIMEOUT(fail, endpoint, 600)
+TEST_F(fail, endpoint)
 {
 	SWEEP({ "info", a_ring, call_info, { EFAULT } },
 	      { "list", a_ring, call_list, { EFAULT } },
@@ -353,7 +353,7 @@ TEST_F_TIMEOUT(fail, endpoint, 600)
 	      { "epoll", ring_and_epoll, call_epoll, { ENOMEM, EFAULT } });
 }
 
-TEST_F_TIMEOUT(fail, map, 600)
+TEST_F(fail, map)
 {
 	SWEEP({ "mmap control", a_ring, call_mmap_control, { ENOMEM } },
 	      { "mmap data", a_ring, call_mmap_data, { ENOMEM } },

@@ -218,7 +218,7 @@ FIXTURE_TEARDOWN(fail)
 		EXPECT_EQ(0, module_unload("shmring_test"));
 }
 
-TEST_F_TIMEOUT(fail, rings, 600)
+TEST_F(fail, rings)
 {
 	SWEEP({ "create spsc", an_spsc_of_it, call_create, { ENOMEM, EFAULT } },
 	      { "create broadcast", a_broadcast_of_it, call_create, { ENOMEM, EFAULT } },
@@ -228,7 +228,7 @@ TEST_F_TIMEOUT(fail, rings, 600)
 	      { "close", a_called_consumer, call_close });
 }
 
-TEST_F_TIMEOUT(fail, producers, 600)
+TEST_F(fail, producers)
 {
 	SWEEP({ "producer", a_ring_of_it, call_producer, { ENOMEM, EFAULT } },
 	      { "lanes", a_ring_of_it, call_lanes, { ENOMEM, EFAULT } },
@@ -239,7 +239,7 @@ TEST_F_TIMEOUT(fail, producers, 600)
 	      { "detach lanes", lanes, call_detach_tx });
 }
 
-TEST_F_TIMEOUT(fail, consumers, 600)
+TEST_F(fail, consumers)
 {
 	SWEEP({ "consumer of mpsc", a_ring_of_it, call_consumer, { ENOMEM, EFAULT } },
 	      { "consumer of queue", a_queue_of_it, call_consumer, { ENOMEM, EFAULT } },

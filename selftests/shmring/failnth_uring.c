@@ -73,7 +73,7 @@ FIXTURE_SETUP(fail)
 FIXTURE_TEARDOWN(fail) {}
 
 /* EAGAIN: no request; ECANCELED: no worker, or one that could not say why. */
-TEST_F_TIMEOUT(fail, commands, 600)
+TEST_F(fail, commands)
 {
 	SWEEP({ "wait", ring_and_uring, call_ready, { ENOMEM, EFAULT, EAGAIN } },
 	      { "wait in vain", pair_and_uring, call_late, { ENOMEM, EFAULT, EAGAIN, ECANCELED } },

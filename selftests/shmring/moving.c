@@ -40,7 +40,7 @@ static void *move(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(pair, is_no_error, 60)
+TEST_F(pair, is_no_error)
 {
 	struct mover m = { .producer = self->p.cursor, .consumer = self->c.cursor };
 	pthread_t thread;

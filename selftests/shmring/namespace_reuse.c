@@ -136,7 +136,7 @@ static void leave_ring(struct child *c, int home, __u32 mode)
 	_exit(0);
 }
 
-TEST_F_TIMEOUT(reuse, gives_no_rights, 60)
+TEST_F(reuse, gives_no_rights)
 {
 	struct child victim, heir;
 	struct found found;

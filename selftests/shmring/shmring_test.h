@@ -31,6 +31,10 @@
 #include <linux/shmring.h>
 #include <kselftest_harness.h>
 
+/* Its alarm is for what hangs, and a gigabyte takes its time on an emulated debug kernel. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	600
+
 #define DEVICE		"/dev/shmring"
 #define PARAM_DIR	"/sys/module/shmring/parameters/"
 #define HELPER		__attribute__((unused)) static
@@ -320,8 +324,11 @@ HELPER int child_kill(struct child *c)
 	return child_end(c);
 }
 
-/* Until the process sleeps interruptibly; a test may rely on nothing but that it has. */
-HELPER bool until_asleep(pid_t pid)
+/*
+ * Until the process sleeps, interruptibly ('S') or until what it waits for, or its end
+ * ('D'); a test may rely on nothing but that it has.
+ */
+HELPER bool until_state(pid_t pid, char state)
 {
 	char path[64], line[512], *p;
 	ssize_t n;
@@ -338,12 +345,17 @@ HELPER bool until_asleep(pid_t pid)
 			return false;
 		line[n] = 0;
 		p = strrchr(line, ')');
-		if (p && p[2] == 'S')
+		if (p && p[2] == state)
 			return true;
 		if (p && (p[2] == 'Z' || p[2] == 'X'))
 			return false;
 		sched_yield();
 	}
+}
+
+HELPER bool until_asleep(pid_t pid)
+{
+	return until_state(pid, 'S');
 }
 
 HELPER bool write_text(const char *path, const char *text)

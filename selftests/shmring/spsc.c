@@ -119,7 +119,7 @@ static void produce(const char *name, __u32 records, unsigned int batch, int rep
 	_exit(0);
 }
 
-TEST_F_TIMEOUT(stream, arrives_whole, 300)
+TEST_F(stream, arrives_whole)
 {
 	struct outcome in = { { 1, 0 }, 0 }, out;
 	struct shmring_ioc_create arg;

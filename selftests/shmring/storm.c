@@ -385,7 +385,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata)
 	EXPECT_EQ(0, child_end(&c));
 }
 
-TEST_F_TIMEOUT(storm, leaves_nothing, 120)
+TEST_F(storm, leaves_nothing)
 {
 	struct child c[PROCESSES];
 	int post[2];
@@ -443,7 +443,7 @@ static void *race_to_bind(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(storm, one_bind_wins, 60)
+TEST_F(storm, one_bind_wins)
 {
 	int via = ring_create(SPSC, OBSERVER, page_size(), NULL), created = 0;
 	struct shmring_ioc_info info;
@@ -498,7 +498,7 @@ static void *create_later(void *arg)
 }
 
 /* Before it is bound there is nothing to map; from then on it is all there. */
-TEST_F_TIMEOUT(storm, mapping_is_of_a_whole_ring, 60)
+TEST_F(storm, mapping_is_of_a_whole_ring)
 {
 	size_t page = page_size();
 	pthread_barrier_t start;

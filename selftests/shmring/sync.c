@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN(raw)
 	close(self->e.fd);
 }
 
-TEST_F_TIMEOUT(raw, semaphores, 120)
+TEST_F(raw, semaphores)
 {
 	struct endpoint mine;
 	struct shared *mem;

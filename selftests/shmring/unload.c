@@ -293,7 +293,7 @@ static void run(struct __test_metadata *_metadata, const struct storm *s)
 	TH_LOG("unloaded %u times, refused %u times", unloaded, refused);
 }
 
-TEST_F_TIMEOUT(unload, device, 300)
+TEST_F(unload, device)
 {
 	static const struct storm s = {
 		.step = { map_and_close, wait_and_close, fork_and_kill },
@@ -306,7 +306,7 @@ TEST_F_TIMEOUT(unload, device, 300)
 	run(_metadata, &s);
 }
 
-TEST_F_TIMEOUT(unload, user_of_the_kernel_api, 300)
+TEST_F(unload, user_of_the_kernel_api)
 {
 	static const struct storm s = {
 		.step = { produce_and_close, serve_and_close, consume_and_close },

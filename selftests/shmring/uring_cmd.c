@@ -518,7 +518,7 @@ FIXTURE_TEARDOWN(left)
 }
 
 /* The endpoint ends with it, at once and not at some deadline. */
-TEST_F_TIMEOUT(left, ends_the_endpoint, 60)
+TEST_F(left, ends_the_endpoint)
 {
 	struct shmring_uring_wait w = wait_args(IN, NEVER);
 	struct io_uring_cqe cqe;
@@ -568,7 +568,7 @@ TEST_F_TIMEOUT(left, ends_the_endpoint, 60)
 }
 
 /* Tasks that end while they are woken: nobody is woken who is not there any more. */
-TEST_F_TIMEOUT(left, while_woken, 120)
+TEST_F(left, while_woken)
 {
 	struct shmring_spsc_tx tx;
 	struct endpoint p;

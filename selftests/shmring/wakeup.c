@@ -13,7 +13,6 @@
 
 #define CROSSINGS	2000u		/* between two CPUs: an emulator takes long for one */
 #define RECORDS		200000u
-#define TIMEOUT		300
 
 /* How an endpoint that can do nothing more waits until it can. */
 enum sleep_by { WAIT, POLL, EPOLL_LEVEL, EPOLL_EDGE, EVENTFD, URING_WAIT };
@@ -75,7 +74,7 @@ static int waiter_sleep(struct waiter *w, __u64 wake_at)
 		return read(w->fd, &n, sizeof(n)) == sizeof(n) ? 0 : -errno;
 	case URING_WAIT:
 		ret = uring_cmd_wait(&w->u, w->e->fd, w->event, SHMRING_DEADLINE_NEVER) ?:
-		      uring_wait(&w->u, &cqe, TIMEOUT);
+		      uring_wait(&w->u, &cqe, TEST_TIMEOUT_DEFAULT);
 		return ret ? ret : cqe.res < 0 ? cqe.res : 0;
 	default:
 		return epoll_wait(w->fd, &ev, 1, -1) == 1 ? 0 : -errno;
@@ -205,12 +204,12 @@ static void there_and_back(struct __test_metadata *_metadata, FIXTURE_DATA(round
 	EXPECT_EQ(0, child_end(&c));
 }
 
-TEST_F_TIMEOUT(rounds, on_one_cpu, TIMEOUT)
+TEST_F(rounds, on_one_cpu)
 {
 	there_and_back(_metadata, self, variant->by, variant->switches / 2, 0);
 }
 
-TEST_F_TIMEOUT(rounds, between_two_cpus, TIMEOUT)
+TEST_F(rounds, between_two_cpus)
 {
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "one CPU");
@@ -218,7 +217,7 @@ TEST_F_TIMEOUT(rounds, between_two_cpus, TIMEOUT)
 }
 
 /* A stream through a page: now the one and now the other side finds nothing to do. */
-TEST_F_TIMEOUT(rounds, stream, TIMEOUT)
+TEST_F(rounds, stream)
 {
 	struct waiter w;
 	struct endpoint e;
