@@ -54,7 +54,7 @@ help:
 	@echo '  lint-more       - clang-tidy and cppcheck, which take minutes'
 	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
 	@echo '                    lockdep, kmemleak and failing allocations, and with KCSAN;'
-	@echo '                    fuzzer and stress-ng for minutes: hours, all in all'
+	@echo '                    fuzzer, stress-ng and trinity for minutes: hours, all in all'
 	@echo '  coverage        - which lines of the module the tests reach'
 	@echo '  stress          - kill storms, blocking rounds, order and scribbling peers for long, on'
 	@echo '                    the module-free backend; STRESS= times as much (500: 10^6 rounds)'
@@ -161,8 +161,8 @@ lint-more: deps-lint-more lib
 # Slow kernels, so each program may take its time. KCSAN would panic at the first race
 # anywhere in the kernel; the harness judges those that are ours.
 slow := --timeout 7200 --program-timeout 2400 --env 'SHMRING_FUZZ_CALLS=$(or $(FUZZ_CALLS),100000)'
-debug := $(top)/selftests/vm/run-vm --kernel 6.1-debug $(slow) \
-	--append 'kmemleak=on page_poison=1 page_table_check=on'
+on_debug := --kernel 6.1-debug $(slow) --append 'kmemleak=on page_poison=1 page_table_check=on'
+debug := $(top)/selftests/vm/run-vm $(on_debug)
 kcsan := $(top)/selftests/vm/run-vm --kernel 6.1-kcsan $(slow) --append panic_on_warn=0
 check-debug: $(check_needs_vm) deps-debug-kernel deps-stress
 	$(Q)$(top)/selftests/vm/debug-kernel debug
@@ -171,6 +171,7 @@ check-debug: $(check_needs_vm) deps-debug-kernel deps-stress
 	$(Q)$(kcsan)
 	$(Q)$(debug) --add /usr/bin/stress-ng:usr/bin/stress-ng -- \
 		stress-ng --dev 2 --dev-file /dev/shmring --timeout 120 --metrics-brief --temp-path /tmp
+	$(Q)$(top)/selftests/trinity/run $(or $(TRINITY_CALLS),100000) $(on_debug)
 
 coverage: $(check_needs_vm) deps-debug-kernel
 	$(Q)$(top)/selftests/vm/coverage

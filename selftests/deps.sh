@@ -57,6 +57,7 @@ clang     header:gelf.h               libelf-dev
 clang     header:openssl/sha.h        libssl-dev
 clang     file:/usr/src/linux-source-6.1.tar.xz linux-source-6.1
 stress    cmd:stress-ng               stress-ng
+stress    cmd:trinity                 trinity
 peers     cmd:g++                     g++
 peers     header:ck_ring.h            libck-dev
 peers     file:/usr/include/dpdk/rte_ring.h libdpdk-dev
