@@ -18,6 +18,13 @@ ip link set lo up	# for benchmarks that take TCP along
 echo 0 >/proc/sys/debug/exception-trace
 echo 60 >/proc/sys/kernel/hung_task_timeout_secs
 [ ! -e /proc/sys/kernel/panic_on_rcu_stall ] || echo 1 >/proc/sys/kernel/panic_on_rcu_stall
+# KCSAN watches more often and for longer than it would by itself, for two emulated CPUs are slow
+# to meet; and from now on only, for unpacking an initramfs would take minutes.
+if [ -e /sys/kernel/debug/kcsan ]; then
+	echo 2000 >/sys/module/kcsan/parameters/skip_watch
+	echo 200 >/sys/module/kcsan/parameters/udelay_task
+	echo on >/sys/kernel/debug/kcsan
+fi
 # The event that the command line switched on is there for its probes only.
 mount -t tracefs tracefs /sys/kernel/tracing && echo 0 >/sys/kernel/tracing/tracing_on
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
