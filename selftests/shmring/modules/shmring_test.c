@@ -469,7 +469,8 @@ static int kt_record(void *ctx, const void *payload, size_t len)
 	if (!kt_is_good(payload, len))
 		WRITE_ONCE(counts->bad, counts->bad + 1);
 	WRITE_ONCE(counts->bytes, counts->bytes + len);
-	WRITE_ONCE(counts->calls, counts->calls + 1);
+	/* pairs with the load-acquire in kt_counts_of() */
+	smp_store_release(&counts->calls, counts->calls + 1);
 	return 0;
 }
 
@@ -478,7 +479,26 @@ static void kt_event(void *ctx, int err)
 	struct kt_user *user = ctx;
 
 	WRITE_ONCE(user->counts.last_event, err);
-	WRITE_ONCE(user->counts.events, user->counts.events + 1);
+	/* likewise */
+	smp_store_release(&user->counts.events, user->counts.events + 1);
+}
+
+/* While record() and event() may be called: the rest is at least as new as calls and events. */
+static struct kt_counts kt_counts_of(const struct kt_user *user)
+{
+	const struct kt_counts *from = &user->counts;
+	struct kt_counts counts = {
+		/* pair with the store-releases in kt_record() and kt_event() */
+		.calls = smp_load_acquire(&from->calls),
+		.events = smp_load_acquire(&from->events),
+	};
+
+	counts.refused = READ_ONCE(from->refused);
+	counts.bytes = READ_ONCE(from->bytes);
+	counts.bad = READ_ONCE(from->bad);
+	counts.last_event = READ_ONCE(from->last_event);
+	counts.blocked = READ_ONCE(from->blocked);
+	return counts;
 }
 
 static int kt_consumer(struct kt_user *user, const struct kt_consumer *arg)
@@ -728,7 +748,7 @@ static long kt_use(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		kt_set_record(user, arg);
 		return 0;
 	case KT_COUNTS:
-		counts = user->counts;
+		counts = kt_counts_of(user);
 		return copy_to_user(argp, &counts, sizeof(counts)) ? -EFAULT : 0;
 	case KT_TX_WAIT:
 		if (!user->producer)
