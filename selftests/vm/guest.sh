@@ -18,6 +18,8 @@ ip link set lo up	# for benchmarks that take TCP along
 echo 0 >/proc/sys/debug/exception-trace
 echo 60 >/proc/sys/kernel/hung_task_timeout_secs
 [ ! -e /proc/sys/kernel/panic_on_rcu_stall ] || echo 1 >/proc/sys/kernel/panic_on_rcu_stall
+# From now on nothing is said of caches that are dropped.
+echo 4 >/proc/sys/vm/drop_caches
 # KCSAN watches more often and for longer than it would by itself, for two emulated CPUs are slow
 # to meet; and from now on only, for unpacking an initramfs would take minutes.
 if [ -e /sys/kernel/debug/kcsan ]; then
@@ -63,7 +65,7 @@ end() { echo "1..$n"; echo "@end $1 $failed"; }
 # Pages that cannot be reclaimed, exactly: per-CPU remainders are folded in first.
 unevictable() {
 	sync
-	echo 7 >/proc/sys/vm/drop_caches	# 4: and do not say so
+	echo 3 >/proc/sys/vm/drop_caches
 	cat /proc/sys/vm/stat_refresh
 	grep -E '^(Mlocked|Unevictable):' /proc/meminfo
 }
