@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "holders.h"
@@ -68,17 +70,25 @@ static bool is_ring(const char *path, uint64_t ring_id, struct holder *holder)
 	return hit;
 }
 
+/* What others have open may be a file of a server that never answers: it is not asked. */
+static bool is_file(const char *path, const struct wanted *w)
+{
+	struct statx st;
+
+	return !statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st) && st.stx_ino == w->ino &&
+	       makedev(st.stx_dev_major, st.stx_dev_minor) == w->dev;
+}
+
 static bool is_wanted(const struct wanted *w, const char *pid, const char *fd,
 		      struct holder *holder)
 {
 	char path[600], link[64];
-	struct stat st;
 	ssize_t n;
 
 	memset(holder, 0, sizeof(*holder));
 	snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, fd);
 	if (!w->ring_id)
-		return !stat(path, &st) && st.st_dev == w->dev && st.st_ino == w->ino;
+		return is_file(path, w);
 	/* Most descriptors are something else: no need to open their fdinfo. */
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
