@@ -153,6 +153,11 @@ static int rm_file(struct rm_args *args, const char *name, const char *path)
 		return tool_say(TOOL_ERROR, "cannot remove ring '%s': %s is not yours: be its owner or root",
 				name, path);
 	}
+	if (err == -EBUSY) {
+		note(args, name, "memfd", false, "locked", NULL);
+		return tool_say(TOOL_ERROR, "somebody keeps %s locked, who is no user of a ring: remove it with --force",
+				path);
+	}
 	note(args, name, "memfd", false, shmring_strerror(err), NULL);
 	return tool_say(TOOL_ERROR, "%s is not a ring that can be understood here: remove it with --force",
 			path);

@@ -85,6 +85,30 @@ is "$(sr list | grep -c "$ring.b")" 1 "--all: not what is in use"
 kill "$2"
 reap "$2"
 
+# What only looks like a ring, and is locked as one would be while somebody joins it
+if [ "$BACKEND" = memfd ] && command -v python3 > /dev/null; then
+	python3 -c "
+import fcntl, os, signal, struct, sys
+fd = os.open('/dev/shm/shmring.' + sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_EXCL)
+fcntl.fcntl(fd, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 1 << 62, 1, 0))
+os.close(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT))
+signal.pause()" "$ring" "$T/locked" &
+	locker=$!
+	background $locker
+	until_true test -e "$T/locked"
+	sr rm "$ring" 2> "$T/err"
+	is $? 1 "locked: exit status"
+	has "$T/err" "keeps /dev/shm/shmring.$ring locked" "locked: sentence"
+	sr list > "$T/out"
+	is "$? $(grep -c "$ring" "$T/out")" "0 0" "locked: not in the list"
+	sr rm --force "$ring" > "$T/out"
+	is "$? $(cat "$T/out")" "0 removed $ring" "locked: --force"
+	kill -9 $locker
+	reap $locker
+else
+	skip "locked" "needs python3 and files"
+fi
+
 # Somebody else's
 if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true 2> /dev/null; then
 	chmod 755 "$T"
