@@ -32,6 +32,9 @@ static struct shmring_ns current_ns(void)
 {
 	const struct ipc_namespace *ns = current->nsproxy->ipc_ns;
 
+	/* A kernel without System V IPC and POSIX message queues has none, which is one for all. */
+	if (!ns)
+		return (struct shmring_ns){ .user_ns = &init_user_ns };
 	return (struct shmring_ns){ .ptr = ns, .inum = ns->ns.inum, .user_ns = ns->user_ns };
 }
 
