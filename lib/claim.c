@@ -154,7 +154,7 @@ static void shmring_claim_chain(struct shmring_handle *h)
 			continue;
 		other = h->cursor[slot];
 		if (shmring_claim_any(c, shmring_load(&other->wake_at),
-				      shmring_load(&other->wake_records))) {
+				      shmring_records_of(h, slot))) {
 			shmring_wake(h, slot);
 			return;
 		}

@@ -96,13 +96,27 @@ static uint64_t shmring_unread_from(const struct shmring_handle *h, unsigned int
 	return shmring_load_acquire(&g->cursor[slot]->lane[g->slot].pos);
 }
 
+/**
+ * shmring_records_of() - how many records an armed consumer says to wait for
+ * @h: handle
+ * @slot: its slot
+ *
+ * On the device nobody waits for records that others take, or of which it has some from
+ * before: who says so would only have everybody count, at each publication.
+ */
+uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot)
+{
+	return h->ops->wakes_all && h->geo.topology != SHMRING_TOPO_MPSC ?
+	       SHMRING_WAKE_NEVER : shmring_load(&h->cursor[slot]->wake_records);
+}
+
 /* Is what this producer has published enough for the consumer in @slot? */
 static bool shmring_enough_in(const struct shmring_handle *h, unsigned int slot)
 {
 	const struct shmring_cursor *peer = h->cursor[slot];
 	const struct shmring_spsc_tx *tx = &h->core.tx;
 	uint64_t from = shmring_unread_from(h, slot), used = tx->tail - from;
-	uint64_t records = shmring_load(&peer->wake_records);
+	uint64_t records = shmring_records_of(h, slot);
 
 	if ((int64_t)used <= 0)
 		return false;

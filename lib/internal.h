@@ -380,6 +380,7 @@ uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t
 			      uint64_t most);
 bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal);
 uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
+uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot);
 void shmring_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_notice(struct shmring_handle *h);
 void shmring_group_pace_in(struct shmring_handle *h);

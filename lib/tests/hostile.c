@@ -4,6 +4,7 @@
  * page, on both backends; META and the file itself, where only memfd gives them.
  * The honest side gets an error, never a wrong access and never an endless wait.
  */
+#include <poll.h>
 #include <pthread.h>
 
 #include "test.h"
@@ -256,6 +257,36 @@ static void holes_are_refused(void)
 	shmring_close(p);
 }
 
+/* Nobody counts records for one that the kernel cannot have wait for them. */
+static void threshold_that_cannot_be(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t n = 7;
+
+	if (test_backend() == SHMRING_BACKEND_MEMFD)
+		SKIP("there the library waits for records, and all trust each other");
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(c, 1));
+	pfd.fd = shmring_fd(c);
+	CHECK_EQ(poll(&pfd, 1, 0), 0);		/* arms */
+	cursor->wake_at = 1ull << 40;
+	cursor->wake_records = 1;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_get_stats(p, 0, &stats), 0);
+	CHECK_EQ(stats.kicks, 0);
+	munmap(cursor, 4096);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 /* ---- a lane that is overwritten as often as somebody has read it ------------- */
 
 #define MILL_LANE	(32u << 20)
@@ -346,6 +377,7 @@ int main(void)
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);
 	RUN(holes_are_refused);
+	RUN(threshold_that_cannot_be);
 	RUN(joining_what_is_overwritten_ends);
 	DONE();
 }
