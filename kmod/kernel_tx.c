@@ -400,6 +400,7 @@ static int shmring_tx_recover(struct shmring_producer *p)
 	bool overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
 	unsigned int looks = 0;
 	u64 from;
+	int ret;
 
 	switch (ring->topology) {
 	case SHMRING_TOPO_SPSC:
@@ -413,10 +414,10 @@ static int shmring_tx_recover(struct shmring_producer *p)
 			return -EPROTO;
 		return shmring_lane_recover(tx, from);
 	case SHMRING_TOPO_QUEUE:
-		while (shmring_queue_gate(&p->group, p->m.ep.slot, &from))
-			if (++looks == SHMRING_START_LOOKS)
-				return -EAGAIN;
-		return shmring_lane_recover(tx, from);
+		do
+			ret = shmring_queue_recover(tx, &p->group);
+		while (ret == -EAGAIN && ++looks < SHMRING_START_LOOKS);
+		return ret;
 	default:
 		return shmring_broadcast_recover(tx, &p->group, overwrite);
 	}

@@ -76,21 +76,18 @@ const struct shmring_out shmring_mpsc_out = {
 
 static int shmring_queue_start(struct shmring_handle *h)
 {
-	unsigned int tries;
-	__u64 gate;
+	unsigned int tries = 0;
+	int found;
 
 	shmring_lane_start(h, false);
-	for (tries = 0; shmring_queue_gate(h->group, h->slot, &gate); tries++) {
-		if (tries == SHMRING_GATE_LOOKS)
+	while ((found = shmring_queue_recover(&h->core.tx, h->group)) == -EAGAIN) {
+		if (++tries == SHMRING_GATE_LOOKS)
 			return -EAGAIN;
 		sched_yield();
 	}
-	/* Orphans are in META, which on the memfd backend anybody may have written. */
-	if (gate & (SHMRING_REC_ALIGN - 1))
-		return -EPROTO;
-	if (shmring_lane_recover(&h->core.tx, gate))
+	if (found > 0)
 		shmring_lane_found(h);
-	return 0;
+	return found < 0 ? found : 0;
 }
 
 static int shmring_queue_look(struct shmring_handle *h, size_t len)

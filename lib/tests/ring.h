@@ -190,11 +190,9 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 		ret = pos & (SHMRING_REC_ALIGN - 1) ? -EPROTO : shmring_lane_recover(tx, pos);
 		break;
 	case SHMRING_TOPO_QUEUE:
-		/* What is claimed is published; what is held is asked for before the first. */
-		pos = shmring_load_acquire(&r->shared->head[slot].claim);
-		ret = shmring_lane_recover(tx, shmring_tagged_pos(pos));
-		tx->seen = tx->tail - r->size;
-		tx->limit = tx->tail;
+		do
+			ret = shmring_queue_recover(tx, &t->g);
+		while (ret == -EAGAIN);
 		break;
 	default:
 		ret = shmring_broadcast_recover(tx, &t->g, (int)r->overwrite);

@@ -423,4 +423,26 @@ static inline int shmring_queue_refresh(struct shmring_spsc_tx *tx, const struct
 	return shmring_lane_gate(tx, gate);
 }
 
+/**
+ * shmring_queue_recover() - take over from earlier producers
+ * @tx: producer, with @data, @mask and @mine set
+ * @g: its group
+ *
+ * From the gate on and not from the front: what is claimed and still read is not free.
+ *
+ * Return: as shmring_lane_recover(); -EAGAIN: consumers come and go, ask again; -EPROTO.
+ */
+static inline int shmring_queue_recover(struct shmring_spsc_tx *tx, const struct shmring_group *g)
+{
+	__u64 gate;
+	int err = shmring_queue_gate(g, g->slot, &gate);
+
+	if (err)
+		return err;
+	/* Orphans are in META, which without a kernel anybody may have written. */
+	if (gate & (SHMRING_REC_ALIGN - 1))
+		return -EPROTO;
+	return shmring_lane_recover(tx, gate);
+}
+
 #endif /* SHMRING_QUEUE_H */
