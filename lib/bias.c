@@ -10,15 +10,19 @@
  * met no sleeper for a thousand records, and returns to them when it meets two within as
  * many.
  *
- * Only in an SPSC ring of the memfd backend: of the device the kernel arms as well.
+ * Where several share a role each sleeper is met by one of them, so each reckons with that
+ * many times the records. Rings whose publications take tickets keep their fences: an addition
+ * to one counter costs as much, and less if producers are not too quick with it.
+ *
+ * Only on the memfd backend: of the device the kernel arms as well.
  *
  * Ordering:
  *
- *   shmring_bias_begin()   unfenced, full fence, the peer's armed
+ *   shmring_bias_say()     unfenced = 1, full fence, the peers' armed
  *     pairs with           armed, full fence, unfenced in shmring_bias_meet()
  *     so that              either the sleeper knows that it needs membarrier(2), or it is
  *                          seen here, and woken
- *   shmring_bias_end()     positions, unfenced, full fence, the peer's armed
+ *   shmring_bias_say()     positions, unfenced = 0, full fence, the peers' armed
  *     pairs with           the same
  *     so that              what was published without a fence is seen, or the sleeper is
  */
@@ -36,17 +40,50 @@ static int shmring_membarrier(int cmd)
 
 static uint32_t *shmring_bias_fence(struct shmring_handle *h)
 {
-	return h->in ? &h->core.rx.fence : &h->core.tx.fence;
+	if (!h->in)
+		return &h->core.tx.fence;
+	if (!h->group)
+		return &h->core.rx.fence;
+	return h->geo.topology == SHMRING_TOPO_QUEUE ? &h->many->claims.fence :
+						       &h->many->merge.fence;
 }
 
 static uint64_t shmring_bias_records(const struct shmring_handle *h)
 {
-	return h->in ? h->core.rx.records : h->core.tx.records;
+	if (!h->in)
+		return h->core.tx.records;
+	if (!h->group)
+		return h->core.rx.records;
+	return h->geo.topology == SHMRING_TOPO_QUEUE ? h->many->claims.records :
+						       h->many->merge.records;
 }
 
-static struct shmring_cursor *shmring_bias_peer(const struct shmring_handle *h)
+static bool shmring_bias_live(const struct shmring_handle *h, unsigned int slot)
 {
-	return h->cursor[h->peers];
+	/* pairs with the store-release of whoever ends or begins an endpoint */
+	return shmring_load_acquire(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE;
+}
+
+/* Does a peer say so in its CURSOR page? */
+static bool shmring_bias_said(const struct shmring_handle *h, uint32_t say)
+{
+	unsigned int slot;
+
+	for (slot = h->peers; slot < h->peers_end; slot++)
+		if (shmring_load(&h->cursor[slot]->unfenced) == say && shmring_bias_live(h, slot))
+			return true;
+	return false;
+}
+
+/* Have there been few sleepers since the last one? */
+static bool shmring_bias_calm(const struct shmring_handle *h)
+{
+	unsigned int first = h->in ? h->peers_end : 0, end = h->in ? h->geo.slots : h->peers;
+	unsigned int slot, sharers = 0;
+
+	for (slot = first; slot < end; slot++)
+		sharers += shmring_bias_live(h, slot);
+	return shmring_bias_records(h) - h->bias > (uint64_t)SHMRING_FENCE_LEARN * sharers;
 }
 
 /**
@@ -57,7 +94,9 @@ void shmring_bias_start(struct shmring_handle *h)
 {
 	uint32_t say = SHMRING_FENCED;
 
-	if (!h->ops->light || h->group || !h->mine || (h->geo.flags & SHMRING_CREATE_SPIN))
+	bool tickets = shmring_has_tickets(&h->geo);
+
+	if (!h->ops->light || !h->mine || tickets || (h->geo.flags & SHMRING_CREATE_SPIN))
 		return;
 	h->bias = shmring_bias_records(h);
 	/*
@@ -72,22 +111,18 @@ void shmring_bias_start(struct shmring_handle *h)
 	shmring_store(&h->mine->unfenced, say);
 }
 
-static void shmring_bias_begin(struct shmring_handle *h)
+/* From now on as @say. Who has armed and may not know is woken. */
+static void shmring_bias_say(struct shmring_handle *h, uint32_t say)
 {
-	struct shmring_cursor *peer = shmring_bias_peer(h);
+	unsigned int slot;
 
-	*shmring_bias_fence(h) = 0;
-	shmring_store(&h->mine->unfenced, SHMRING_UNFENCED);
+	*shmring_bias_fence(h) = say == SHMRING_UNFENCED ? 0 : SHMRING_FENCE_LEARN;
+	shmring_store(&h->mine->unfenced, say);
 	shmring_fence();	/* pairs with the fence in shmring_arm_begin() */
-	if (shmring_load_acquire(&peer->armed) == SHMRING_ARMED_YES)
-		shmring_wake(h, h->peers);
-}
-
-static void shmring_bias_end(struct shmring_handle *h)
-{
-	*shmring_bias_fence(h) = SHMRING_FENCE_LEARN;
-	shmring_store(&h->mine->unfenced, SHMRING_FENCED);
-	shmring_fence();	/* pairs with the fence in shmring_arm_begin(); the caller wakes */
+	for (slot = h->peers; slot < h->peers_end; slot++)
+		/* pairs with the store-release in shmring_arm_begin() */
+		if (shmring_load_acquire(&h->cursor[slot]->armed) == SHMRING_ARMED_YES)
+			shmring_wake(h, slot);
 }
 
 /**
@@ -96,36 +131,43 @@ static void shmring_bias_end(struct shmring_handle *h)
  */
 void shmring_bias_due(struct shmring_handle *h)
 {
-	if (shmring_bias_records(h) - h->bias > SHMRING_FENCE_LEARN &&
-	    shmring_load(&shmring_bias_peer(h)->unfenced) != SHMRING_FENCES_NEEDED)
-		shmring_bias_begin(h);
+	if (shmring_bias_calm(h) && !shmring_bias_said(h, SHMRING_FENCES_NEEDED))
+		shmring_bias_say(h, SHMRING_UNFENCED);
 }
 
 /**
- * shmring_bias_met() - there is a sleeper, and the caller will wake it
+ * shmring_bias_met() - there was a sleeper, and it has been woken
  * @h: handle
  */
 void shmring_bias_met(struct shmring_handle *h)
 {
-	uint64_t records = shmring_bias_records(h), run = records - h->bias;
+	bool calm = shmring_bias_calm(h);
 
-	h->bias = records;
-	if (!*shmring_bias_fence(h) &&
-	    (run <= SHMRING_FENCE_LEARN ||
-	     shmring_load(&shmring_bias_peer(h)->unfenced) == SHMRING_FENCES_NEEDED))
-		shmring_bias_end(h);
+	h->bias = shmring_bias_records(h);
+	if (!*shmring_bias_fence(h) && (!calm || shmring_bias_said(h, SHMRING_FENCES_NEEDED)))
+		shmring_bias_say(h, SHMRING_FENCED);
 }
 
 /**
  * shmring_bias_meet() - this endpoint is armed, and about to sleep
  * @h: handle that has made its full fence
  *
- * Where membarrier(2) fails though the peer relies on it, the ring is looked at in slices
+ * Where membarrier(2) fails though a peer relies on it, the ring is looked at in slices
  * anyway.
  */
 void shmring_bias_meet(const struct shmring_handle *h)
 {
-	if (h->ops->light && !h->group &&
-	    shmring_load(&shmring_bias_peer(h)->unfenced) == SHMRING_UNFENCED)
+	if (h->ops->light && shmring_bias_said(h, SHMRING_UNFENCED))
 		shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+}
+
+/**
+ * shmring_bias_catch_up() - a sleeper was seen; what others publish is to be seen as well
+ * @h: handle that has published or released, perhaps without a fence
+ */
+void shmring_bias_catch_up(struct shmring_handle *h)
+{
+	/* pairs with the fence in shmring_arm_share(), and with itself in those who share a role */
+	if (!*shmring_bias_fence(h))
+		shmring_fence();
 }

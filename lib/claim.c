@@ -197,11 +197,11 @@ static int shmring_claim_give_back(struct shmring_handle *h, int kick)
 		.slot = c->adopted - 1,
 	};
 
-	(void)kick;
 	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + (c->head - c->pos));
 	if (!c->adopted) {
-		if (shmring_claim_release(c))
-			shmring_notice(h);
+		kick = shmring_claim_release(c);
+		if (kick)
+			shmring_notice(h, kick);
 		return 0;
 	}
 	c->records += c->ahead;
@@ -212,8 +212,9 @@ static int shmring_claim_give_back(struct shmring_handle *h, int kick)
 	shmring_claim_count(c);
 	h->ops->adopt(h, &orphan);
 	shmring_claim_counted(c);
-	if (shmring_group_check(&c->g, (int)c->fence))
-		shmring_notice(h);
+	kick = shmring_group_check(&c->g, c->records, (int)c->fence);
+	if (kick)
+		shmring_notice(h, kick);
 	return 0;
 }
 
@@ -261,6 +262,7 @@ static long shmring_claim_recv(struct shmring_handle *h, void *buf, size_t cap)
 	struct shmring_claims *c = &h->many->claims;
 	const void *payload;
 	long len;
+	int kick;
 
 	if (c->ahead || c->adopted || h->untold)
 		return -EAGAIN;
@@ -270,8 +272,9 @@ static long shmring_claim_recv(struct shmring_handle *h, void *buf, size_t cap)
 	shmring_copy(buf, payload, (size_t)len);
 	shmring_claim_next(c, len);
 	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + (c->head - c->pos));
-	if (shmring_claim_release(c))
-		shmring_notice(h);
+	kick = shmring_claim_release(c);
+	if (kick)
+		shmring_notice(h, kick);
 	return len;
 }
 

@@ -157,22 +157,30 @@ void shmring_wake(struct shmring_handle *h, unsigned int slot)
 /**
  * shmring_notice() - after publishing or releasing: somebody is armed, or came or went
  * @h: handle with a group
+ * @kick: as shmring_group_check() returned it, not 0
  *
  * A publication in a QUEUE is for one consumer.
  */
-void shmring_notice(struct shmring_handle *h)
+void shmring_notice(struct shmring_handle *h, int kick)
 {
 	bool producer = h->role == SHMRING_ROLE_PRODUCER, enough;
 	bool one = h->ops->wakes_all || (producer && h->geo.topology == SHMRING_TOPO_QUEUE);
+	bool woke = false;
 	unsigned int slot;
 	uint32_t armed;
 	int changed;
 
+	if (kick > 1) {
+		shmring_bias_due(h);
+		return;
+	}
 	armed = shmring_group_armed(h->group, &changed);
 	if (changed && producer && !h->lone)
 		h->core.tx.limit = h->core.tx.tail;	/* the next reservation asks META */
 	if (changed && !producer)
 		h->in->join(h);
+	if (armed)
+		shmring_bias_catch_up(h);
 	for (; armed; armed &= armed - 1) {
 		slot = (unsigned int)__builtin_ctz(armed);
 		if (slot < h->peers || slot >= h->peers_end)
@@ -180,10 +188,13 @@ void shmring_notice(struct shmring_handle *h)
 		enough = producer ? shmring_enough_in(h, slot) : shmring_enough_out(h, slot);
 		if (enough) {
 			shmring_wake(h, slot);
+			woke = true;
 			if (one)
 				break;
 		}
 	}
+	if (woke)
+		shmring_bias_met(h);
 }
 
 /* If peers came or went since the last look, let the consumer know. */

@@ -312,6 +312,13 @@ static inline bool shmring_is_group(uint32_t topology)
 	return topology != SHMRING_TOPO_SPSC && topology != SHMRING_TOPO_RAW;
 }
 
+/* Do publications take the numbers of one counter? */
+static inline bool shmring_has_tickets(const struct shmring_ioc_info *geo)
+{
+	return geo->producers > 1 && (geo->topology == SHMRING_TOPO_MPSC ||
+				      geo->topology == SHMRING_TOPO_BROADCAST);
+}
+
 /* How many mappings of a lane there are in a row, and how many lanes. */
 static inline unsigned int shmring_maps(const struct shmring_ioc_info *geo)
 {
@@ -364,6 +371,7 @@ void shmring_bias_start(struct shmring_handle *h);
 void shmring_bias_due(struct shmring_handle *h);
 void shmring_bias_met(struct shmring_handle *h);
 void shmring_bias_meet(const struct shmring_handle *h);
+void shmring_bias_catch_up(struct shmring_handle *h);
 
 /* pair.c */
 void shmring_pair_kick(struct shmring_handle *h, int kick);
@@ -382,7 +390,7 @@ bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_g
 uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
 uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot);
 void shmring_wake(struct shmring_handle *h, unsigned int slot);
-void shmring_notice(struct shmring_handle *h);
+void shmring_notice(struct shmring_handle *h, int kick);
 void shmring_group_pace_in(struct shmring_handle *h);
 void shmring_group_pace_out(struct shmring_handle *h);
 

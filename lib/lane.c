@@ -10,8 +10,10 @@
 
 #define SHMRING_GATE_LOOKS	1000
 
-static void shmring_lane_start(struct shmring_handle *h, bool tickets)
+static void shmring_lane_start(struct shmring_handle *h)
 {
+	bool tickets = shmring_has_tickets(&h->geo);
+
 	h->core.tickets = tickets;
 	h->core.tx.chain = tickets ? SHMRING_REC_CHAIN : 0;
 	shmring_group_start(h, &h->core.group);
@@ -48,7 +50,7 @@ static int shmring_mpsc_start(struct shmring_handle *h)
 
 	if (from & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
-	shmring_lane_start(h, h->geo.producers > 1);
+	shmring_lane_start(h);
 	if (shmring_lane_recover(&h->core.tx, from))
 		shmring_lane_found(h);
 	return 0;
@@ -79,7 +81,7 @@ static int shmring_queue_start(struct shmring_handle *h)
 	unsigned int tries = 0;
 	int found;
 
-	shmring_lane_start(h, false);
+	shmring_lane_start(h);
 	while ((found = shmring_queue_recover(&h->core.tx, h->group)) == -EAGAIN) {
 		if (++tries == SHMRING_GATE_LOOKS)
 			return -EAGAIN;
@@ -115,7 +117,7 @@ static int shmring_broadcast_begin(struct shmring_handle *h)
 {
 	bool overwrite = h->geo.full_policy == SHMRING_FULL_OVERWRITE;
 
-	shmring_lane_start(h, h->geo.producers > 1);
+	shmring_lane_start(h);
 	if (shmring_broadcast_recover(&h->core.tx, h->group, overwrite))
 		shmring_lane_found(h);
 	return 0;

@@ -78,7 +78,7 @@ static int shmring_merge_start(struct shmring_handle *h)
 	m->mask = h->geo.data_size - 1;
 	m->records = shmring_load(&h->mine->records);
 	m->lost = shmring_load(&h->mine->lost);
-	m->tickets = h->geo.producers > 1;
+	m->tickets = shmring_has_tickets(&h->geo);
 	m->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
 	m->overwrite = h->geo.full_policy == SHMRING_FULL_OVERWRITE;
 	m->rejoin = h->geo.topology == SHMRING_TOPO_BROADCAST;
@@ -118,7 +118,6 @@ static int shmring_merge_give_back(struct shmring_handle *h, int kick)
 	uint64_t bytes = 0;
 	uint32_t rest, l;
 
-	(void)kick;
 	if (m->overwrite && !shmring_merge_whole(m)) {
 		shmring_merge_rewind(m);
 		return -ESTALE;
@@ -128,8 +127,9 @@ static int shmring_merge_give_back(struct shmring_handle *h, int kick)
 		bytes += m->lane[l].head - m->lane[l].done;
 	}
 	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + bytes);
-	if (shmring_merge_release(m))
-		shmring_notice(h);
+	kick = shmring_merge_release(m);
+	if (kick)
+		shmring_notice(h, kick);
 	return 0;
 }
 
@@ -191,6 +191,7 @@ static long shmring_merge_recv(struct shmring_handle *h, void *buf, size_t cap)
 	uint32_t last = m->last;
 	uint64_t from;
 	long len;
+	int kick;
 
 	if (m->touched || last == SHMRING_NO_LANE || ((m->ready | m->broken) & 1u << last) ||
 	    h->untold)
@@ -202,8 +203,9 @@ static long shmring_merge_recv(struct shmring_handle *h, void *buf, size_t cap)
 	shmring_copy(buf, payload, (size_t)len);
 	m->touched = 1u << last;
 	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + m->lane[last].head - from);
-	if (shmring_merge_release(m))
-		shmring_notice(h);
+	kick = shmring_merge_release(m);
+	if (kick)
+		shmring_notice(h, kick);
 	return len;
 }
 

@@ -18,8 +18,8 @@ void shmring_pair_kick(struct shmring_handle *h, int kick)
 		shmring_bias_due(h);
 		return;
 	}
-	shmring_bias_met(h);
 	shmring_wake(h, h->peers);
+	shmring_bias_met(h);
 }
 
 /* ---- consumer -------------------------------------------------------------- */

@@ -50,7 +50,7 @@ int __shmring_commit(struct shmring *r, int kick)
 	struct shmring_handle *h = shmring_handle(r);
 
 	if (h->group)
-		shmring_notice(h);
+		shmring_notice(h, kick);
 	else if (kick > 0)
 		shmring_pair_kick(h, kick);
 	else

@@ -3,9 +3,10 @@
  * Waiting: what holds now, who is gone, spinning, arming, sleeping.
  *
  * Arming is store wake_at, store-release armed, full fence, look once more. The
- * fence in shmring_arm_begin() pairs with the one in shmring_spsc_armed(): either
- * the sleeper sees the new position, or the publisher sees armed and wakes. Who
- * clears armed for another endpoint wakes it afterwards.
+ * fence in shmring_arm_begin() pairs with the one in shmring_fence_published(): either
+ * the sleeper sees the new position, or the publisher sees armed and wakes (bias.c has
+ * what a publisher does without that fence). Who clears armed for another endpoint wakes
+ * it afterwards.
  *
  * META tells who lives. On the device the kernel keeps it true; on the memfd backend
  * it is true after shmring_probe(), which asks the lock of each endpoint that is
@@ -181,7 +182,8 @@ static void shmring_arm_share(struct shmring_handle *h, const struct shmring_goa
 	    shmring_wake_records(h, goal) == shmring_load(&h->mine->wake_records))
 		return;
 	shmring_store(&h->mine->wake_at, 1);
-	shmring_fence();	/* pairs with the fence in shmring_group_check() */
+	/* pairs with the fence in shmring_group_check(), shmring_bias_catch_up() */
+	shmring_fence();
 }
 
 void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal)

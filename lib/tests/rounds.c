@@ -316,11 +316,18 @@ static void idle_costs_nothing(void)
 }
 
 /*
- * Bursts that are long enough for the producer of an SPSC ring to go without fences, after
- * each of which the consumer sleeps: then it is for the sleeper to make the fence. The last
- * record of a burst comes a moment after the others, when the consumer is on its way to bed.
+ * Bursts that are long enough for both sides to go without fences where they may, after each of
+ * which somebody sleeps: then it is for the sleeper to make the fence. The last record of a
+ * burst comes, or goes, a moment after the others, when the other side is on its way to bed.
  */
 #define BURST	1200u
+
+struct burst {
+	struct shmring_opts opts;
+	uint64_t rounds;
+	uint64_t got;		/* received so far; of space one more, so that 0 is not there yet */
+	uint64_t full;		/* sent when the ring had no more room */
+};
 
 /* Each on a CPU of its own, if there are two: else neither ever meets the other. */
 static void apart(unsigned int nth)
@@ -337,63 +344,184 @@ static void apart(unsigned int nth)
 	sched_setaffinity(0, sizeof(one), &one);
 }
 
-static void burst_sender(int ring, struct shmring_opts *o, uint64_t rounds, const uint64_t *got)
+static void burst_pause(uint64_t *random)
 {
-	uint64_t n, k, p, random = 1, seq = 0, unfenced = 0;
+	uint64_t p;
+
+	for (p = test_random(random) % 64; p; p--)
+		shmring_pause();
+}
+
+static void burst_await(const uint64_t *word, uint64_t at_least)
+{
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) < at_least && !test_bad)
+		sched_yield();
+}
+
+static const struct shmring_cursor *burst_cursor(const struct shmring *r)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	void *p;
+
+	CHECK_EQ(shmring_info(r, &info), 0);
+	p = mmap(NULL, info.cursor_stride, PROT_READ, MAP_SHARED, shmring_fd(r),
+		 (off_t)(info.cursor_offset + info.slot * info.cursor_stride));
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+/* Does this side say that it makes no fences? */
+static uint64_t burst_unfenced(const struct shmring_cursor *mine)
+{
+	return __atomic_load_n(&mine->unfenced, __ATOMIC_RELAXED) == SHMRING_UNFENCED;
+}
+
+/* They are needed on the device, and where membarrier(2) cannot be called. */
+static void burst_judge(const char *who, uint64_t unfenced, uint64_t rounds,
+			const struct shmring_cursor *mine)
+{
+	printf("# %s without fences in %llu of %llu bursts\n", who,
+	       (unsigned long long)unfenced, (unsigned long long)rounds);
+	CHECK(unfenced || test_backend() == SHMRING_BACKEND_DEVICE ||
+	      __atomic_load_n(&mine->unfenced, __ATOMIC_RELAXED) == SHMRING_FENCES_NEEDED);
+}
+
+static void burst_sender(int ring, struct burst *b)
+{
+	uint64_t n, k, random = 1, seq = 0, unfenced = 0;
+	const struct shmring_cursor *mine;
 	struct shmring *r;
 
 	apart(1);
-	CHECK_EQ(shmring_attach_fd(ring, PROD, o, &r), 0);
-	for (n = 0; n < rounds && !test_bad; n++) {
+	CHECK_EQ(shmring_attach_fd(ring, PROD, &b->opts, &r), 0);
+	mine = burst_cursor(r);
+	for (n = 0; n < b->rounds && !test_bad; n++) {
 		for (k = 1; k <= BURST; k++, seq++) {
-			for (p = k < BURST ? 0 : test_random(&random) % 64; p; p--)
-				shmring_pause();
+			if (k == BURST)
+				burst_pause(&random);
 			CHECK_EQ(shmring_send(r, &seq, sizeof(seq), SHMRING_FOREVER), 0);
 		}
-		unfenced += !r->tx.fence;
-		while (__atomic_load_n(got, __ATOMIC_ACQUIRE) < seq && !test_bad)
-			sched_yield();
+		unfenced += burst_unfenced(mine);
+		burst_await(&b->got, seq);
 	}
-	printf("# without fences in %llu of %llu bursts\n", (unsigned long long)unfenced,
-	       (unsigned long long)n);
-	/* With fences for good: membarrier(2) cannot be called here. */
-	CHECK(test_backend() == SHMRING_BACKEND_DEVICE || r->tx.fence == 1 || unfenced);
+	burst_judge("producer", unfenced, n, mine);
 	shmring_close(r);
 	test_exit();
 }
 
-static void bursts_by(enum way way)
+static struct burst *burst_make(uint32_t topology, uint64_t bytes, unsigned int rounds)
 {
-	cpu_set_t cpus;
-	struct shmring_opts o = many_opts(SHMRING_TOPO_SPSC, 0, 0, SHMRING_SPIN_NEVER);
-	uint64_t rounds = test_rounds(ROUNDS) * test_stress(), in, n = 0, *got;
+	struct burst *b = many_shared(sizeof(*b));
+
+	if (!b)
+		return NULL;
+	/* With one producer, so that there are no tickets. */
+	b->opts = many_opts(topology, 1, topology == QUEUE || topology == BCAST ? 2 : 1,
+			    SHMRING_SPIN_NEVER);
+	b->opts.data_size = bytes;
+	b->rounds = test_rounds(rounds) * test_stress();
+	return b;
+}
+
+static void bursts_by(enum way way, uint32_t topology)
+{
+	struct burst *b = burst_make(topology, 65536, ROUNDS);
 	struct side s = { .out = NULL };
+	uint64_t in, n;
+	cpu_set_t cpus;
 	pid_t pid;
 
-	o.data_size = 65536;
-	got = many_shared(sizeof(*got));
-	NEED(!shmring_create(NULL, CONS, &o, &s.in.r));
+	NEED(b && !shmring_create(NULL, CONS, &b->opts, &s.in.r));
 	pid = test_fork();
 	if (!pid)
-		burst_sender(shmring_fd(s.in.r), &o, rounds, got);
+		burst_sender(shmring_fd(s.in.r), b);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	apart(0);
 	NEED(!side_open(&s, way));
-	for (n = 0; n < rounds * BURST && !test_bad; n++) {
+	for (n = 0; n < b->rounds * BURST && !test_bad; n++) {
 		CHECK_EQ(side_recv(&s, &in, 1), 8);
 		CHECK_EQ(in, n);
-		__atomic_store_n(got, n + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&b->got, n + 1, __ATOMIC_RELEASE);
 	}
 	CHECK_EQ(test_reap(pid), 0);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
-	munmap(got, sizeof(*got));
+	munmap(b, sizeof(*b));
 	waiter_close(&s.in);
 }
 
 static void bursts(void)
 {
-	bursts_by(BLOCK);
-	bursts_by(EPOLL_EDGE);
+	bursts_by(BLOCK, SHMRING_TOPO_SPSC);
+	bursts_by(EPOLL_EDGE, SHMRING_TOPO_SPSC);
+	bursts_by(BLOCK, QUEUE);
+	bursts_by(EPOLL_EDGE, QUEUE);
+	bursts_by(BLOCK, BCAST);
+}
+
+/*
+ * The same of space: the producer fills the ring, tells, and sleeps until the consumer has
+ * taken one record; the rest is read before the next round.
+ */
+static void burst_receiver(int ring, struct burst *b)
+{
+	uint64_t n, in, next = 0, end, random = 1, unfenced = 0;
+	const struct shmring_cursor *mine;
+	struct shmring *r;
+
+	apart(1);
+	CHECK_EQ(shmring_attach_fd(ring, CONS, &b->opts, &r), 0);
+	mine = burst_cursor(r);
+	__atomic_store_n(&b->got, 1, __ATOMIC_RELEASE);
+	for (n = 0; n < b->rounds && !test_bad; n++) {
+		burst_await(&b->full, next + BURST);
+		burst_pause(&random);
+		end = __atomic_load_n(&b->full, __ATOMIC_ACQUIRE) + 1;
+		for (; next < end && !test_bad; next++) {
+			CHECK_EQ(shmring_recv(r, &in, sizeof(in), SHMRING_FOREVER), 8);
+			CHECK_EQ(in, next);
+		}
+		unfenced += burst_unfenced(mine);
+		__atomic_store_n(&b->got, next + 1, __ATOMIC_RELEASE);
+	}
+	burst_judge("consumer", unfenced, n, mine);
+	shmring_close(r);
+	test_exit();
+}
+
+static void bursts_of_space_in(uint32_t topology)
+{
+	struct burst *b = burst_make(topology, 32768, ROUNDS / 4);
+	uint64_t n, seq = 0;
+	struct shmring *r;
+	cpu_set_t cpus;
+	pid_t pid;
+
+	NEED(b && !shmring_create(NULL, PROD, &b->opts, &r));
+	pid = test_fork();
+	if (!pid)
+		burst_receiver(shmring_fd(r), b);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	apart(0);
+	for (n = 0; n < b->rounds && !test_bad; n++) {
+		burst_await(&b->got, seq + 1);
+		while (!shmring_send(r, &seq, sizeof(seq), SHMRING_NOWAIT))
+			seq++;
+		__atomic_store_n(&b->full, seq, __ATOMIC_RELEASE);
+		CHECK_EQ(shmring_send(r, &seq, sizeof(seq), SHMRING_FOREVER), 0);
+		seq++;
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	munmap(b, sizeof(*b));
+	shmring_close(r);
+}
+
+static void bursts_of_space(void)
+{
+	bursts_of_space_in(SHMRING_TOPO_SPSC);
+	bursts_of_space_in(MPSC);
+	bursts_of_space_in(QUEUE);
+	bursts_of_space_in(BCAST);
 }
 
 int main(void)
@@ -407,6 +535,7 @@ int main(void)
 	RUN(epoll_edge);
 	RUN(eventfds);
 	RUN(bursts);
+	RUN(bursts_of_space);
 	RUN(thresholds_of_several);
 	RUN(spinning_is_as_long_as_asked_for);
 	RUN(idle_costs_nothing);

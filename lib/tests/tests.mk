@@ -32,7 +32,8 @@ check: all tests wakeup-tests
 # The same for long. Those who wait use the library that never looks up by itself, each way
 # of waiting beside the others: most of the time they sleep.
 STRESS	?= 500
-WAYS	:= blocking waiting thresholds polling epoll_level epoll_edge eventfds
+WAYS	:= blocking waiting thresholds polling epoll_level epoll_edge eventfds bursts \
+	bursts_of_space
 .PHONY: stress $(WAYS:%=stress-%)
 stress: tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd SHMRING_STRESS=$(STRESS) sh $(SRC)/tests/run.sh \

@@ -14,7 +14,8 @@
  *
  * Ordering; the litmus tests are in Documentation/ordering.rst:
  *
- *   shmring_group_check    full fence between own position and the peers' state
+ *   shmring_group_check    full fence between own position and the peers' state, or none:
+ *                          then whoever arms has membarrier(2) make it
  *     pairs with           the full fence between the bit in state and the position
  *                          in whoever arms
  *     so that              one of the two sees the other: no lost wake-up
@@ -62,17 +63,19 @@ struct shmring_group {
 /**
  * shmring_group_check() - after publishing or releasing: is there anything to do?
  * @g: group
- * @fence: somebody may sleep
+ * @records: how many this endpoint has published or released in all
+ * @fence: somebody may sleep: as of &struct shmring_spsc_tx
  *
- * Return: 0, or 1: shmring_group_armed() tells whom to wake, and endpoints may have
- * come or gone.
+ * Return: 0; 1: shmring_group_armed() tells whom to wake, and endpoints may have come or
+ * gone; 2: it is time to see whether fences are needed (only with @fence
+ * SHMRING_FENCE_LEARN).
  */
-static inline int shmring_group_check(const struct shmring_group *g, int fence)
+static inline int shmring_group_check(const struct shmring_group *g, __u64 records, int fence)
 {
-	if (fence)
-		shmring_fence();	/* pairs with the fence of whoever arms */
+	int due = shmring_fence_published(records, fence);
+
 	/* pairs with the store-release of armed before the bit in whoever arms */
-	return shmring_unlikely(shmring_load_acquire(g->peers) != g->quiet);
+	return shmring_unlikely(shmring_load_acquire(g->peers) != g->quiet) ? 1 : due;
 }
 
 /**
@@ -150,7 +153,7 @@ static inline int shmring_lane_publish(struct shmring_spsc_tx *tx, const struct 
 	shmring_store(&tx->mine->records, tx->records);
 	/* pairs with the load-acquire of whoever is about to sleep, and the kernel's */
 	shmring_store_release(&tx->mine->pos, tx->tail);
-	return shmring_group_check(g, (int)tx->fence);
+	return shmring_group_check(g, tx->records, (int)tx->fence);
 }
 
 /**

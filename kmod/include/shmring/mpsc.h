@@ -652,7 +652,7 @@ static inline int shmring_merge_release(struct shmring_merge *m)
 	}
 	m->first = SHMRING_NO_LANE;
 	shmring_store(&m->mine->records, m->records);
-	return shmring_group_check(&m->g, (int)m->fence);
+	return shmring_group_check(&m->g, m->records, (int)m->fence);
 }
 
 #endif /* SHMRING_MPSC_H */

@@ -302,7 +302,7 @@ static inline int shmring_claim_release(struct shmring_claims *c)
 	shmring_store(&c->mine->records, c->records);
 	shmring_claim_hold(c, c->pos == c->end ? 0 :
 			      shmring_tagged(c->pos, SHMRING_HOLD_VALID | c->lane));
-	return shmring_group_check(&c->g, (int)c->fence);
+	return shmring_group_check(&c->g, c->records, (int)c->fence);
 }
 
 /**

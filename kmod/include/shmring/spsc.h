@@ -176,6 +176,17 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 #define SHMRING_FENCE_LEARN	1023u	/* records; and for so many of them: */
 #define SHMRING_FENCE_DUE	64u
 
+/* The fence after a publication or a release. Return: 2: it is time to see about fences. */
+static inline int shmring_fence_published(__u64 records, int fence)
+{
+	if (!fence) {
+		shmring_light_fence();	/* pairs with membarrier(2) of whoever arms */
+		return 0;
+	}
+	shmring_fence();	/* pairs with the fence of whoever arms */
+	return fence > 1 && (records & SHMRING_FENCE_LEARN) < SHMRING_FENCE_DUE ? 2 : 0;
+}
+
 /*
  * Is there a sleeper to kick, now that this side has published (released) up to @pos,
  * @records in all? 0: no. 1: yes. 2: no, but it is time to see whether fences are needed
@@ -184,15 +195,9 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 pos, __u64 records,
 				     int fence)
 {
+	int due = shmring_fence_published(records, fence);
 	__u32 armed;
-	int due = 0;
 
-	if (fence) {
-		shmring_fence();	/* pairs with the fence of whoever arms */
-		due = fence > 1 && (records & SHMRING_FENCE_LEARN) < SHMRING_FENCE_DUE ? 2 : 0;
-	} else {
-		shmring_light_fence();	/* pairs with membarrier(2) of whoever arms */
-	}
 	/* pairs with the store-release of armed after wake_at in whoever arms */
 	armed = shmring_load_acquire(&peer->armed);
 	if (shmring_likely(armed == SHMRING_ARMED_NO))
