@@ -210,7 +210,7 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 
 /* Take records that are as long as the first, which was peeked at. */
 static inline __attribute__((always_inline))
-unsigned int shmring_drain_len(struct shmring_spsc_rx *rx, struct iovec *msgs, unsigned int n,
+unsigned int shmring_take_len(struct shmring_spsc_rx *rx, struct iovec *msgs, unsigned int n,
 			       size_t len)
 {
 	const uint64_t size = shmring_record_size(len);
@@ -246,25 +246,25 @@ unsigned int shmring_drain_len(struct shmring_spsc_rx *rx, struct iovec *msgs, u
 	return k;
 }
 
-static unsigned int shmring_drain_run(struct shmring_spsc_rx *rx, struct iovec *msgs,
+static unsigned int shmring_take_run(struct shmring_spsc_rx *rx, struct iovec *msgs,
 				      unsigned int n, size_t len)
 {
 	switch (len) {
 	case 8:
-		return shmring_drain_len(rx, msgs, n, 8);
+		return shmring_take_len(rx, msgs, n, 8);
 	case 16:
-		return shmring_drain_len(rx, msgs, n, 16);
+		return shmring_take_len(rx, msgs, n, 16);
 	case 32:
-		return shmring_drain_len(rx, msgs, n, 32);
+		return shmring_take_len(rx, msgs, n, 32);
 	case 64:
-		return shmring_drain_len(rx, msgs, n, 64);
+		return shmring_take_len(rx, msgs, n, 64);
 	default:
-		return shmring_drain_len(rx, msgs, n, len);
+		return shmring_take_len(rx, msgs, n, len);
 	}
 }
 
 /* From a pair's ring: what is there, without a call for each. */
-static unsigned int shmring_drain(struct shmring_spsc_rx *rx, struct iovec *msgs,
+static unsigned int shmring_take_there(struct shmring_spsc_rx *rx, struct iovec *msgs,
 				  unsigned int n)
 {
 	const void *payload;
@@ -275,7 +275,7 @@ static unsigned int shmring_drain(struct shmring_spsc_rx *rx, struct iovec *msgs
 
 		if (len < 0)
 			break;
-		k = shmring_drain_run(rx, msgs + done, n - done, (size_t)len);
+		k = shmring_take_run(rx, msgs + done, n - done, (size_t)len);
 		if (!k)
 			break;
 		done += k;
@@ -290,7 +290,7 @@ static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, uns
 		shmring_copy(msgs[0].iov_base, payload, first);
 	msgs[0].iov_len = first;
 	return 1 + (h->in->drain ? h->in->drain(h, msgs + 1, n - 1) :
-				   shmring_drain(&h->core.rx, msgs + 1, n - 1));
+				   shmring_take_there(&h->core.rx, msgs + 1, n - 1));
 }
 
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,

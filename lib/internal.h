@@ -79,7 +79,7 @@ struct shmring_goal {
  * @recv: copy the next record and give it back, if it takes no search to know which it is:
  *	payload bytes, or -EAGAIN: the long way; NULL: there is no short one
  * @drain: copy what is there behind the record that was stepped over, without waiting, up to
- *	@n records that fit: how many; NULL: shmring_drain()
+ *	@n records that fit: how many; NULL: shmring_take_there()
  * @ahead: bytes that producers say to have published and nobody has taken; NULL likewise
  */
 struct shmring_in {

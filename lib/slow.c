@@ -132,6 +132,49 @@ int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t dead
 	return shmring_commit(r, len);
 }
 
+/* Does nobody read before the end of what was published any more? */
+static int shmring_look_drained(struct shmring_handle *h)
+{
+	const struct shmring_spsc_tx *tx = &h->core.tx;
+	int err = h->out->refresh(h, 0);
+
+	if (err)
+		return err;
+	return tx->seen == tx->tail ? 0 : -EAGAIN;
+}
+
+int shmring_drain(struct shmring *r, uint64_t deadline)
+{
+	struct shmring_handle *h = shmring_handle(r);
+	/* Room for as much as a lane can hold: there is nothing else in it. */
+	const struct shmring_goal goal = {
+		SHMRING_EV_OUT, h->geo.data_size - SHMRING_REC_TAIL, 0
+	};
+	int err = 0, gone, look;
+
+	if (!h->out)
+		return shmring_no_role(h);
+	if (h->geo.full_policy == SHMRING_FULL_OVERWRITE)
+		return -EOPNOTSUPP;
+	shmring_flush(r);
+	for (;;) {
+		gone = shmring_ended(h);	/* before the ring: what it received counts */
+		look = shmring_look_drained(h);
+		if (gone)
+			r->tx.limit = r->tx.tail;
+		if (look != -EAGAIN)
+			return look;
+		if (gone || err)
+			return gone ? gone : err;
+		if (deadline == SHMRING_NOWAIT) {
+			shmring_probe_due(h);
+			err = -EAGAIN;
+		} else if (!shmring_spin_first(h, &goal, deadline, true)) {
+			err = shmring_sleep(h, &goal, deadline);
+		}
+	}
+}
+
 /* ---- consumer -------------------------------------------------------------- */
 
 int __shmring_release(struct shmring *r, int kick)

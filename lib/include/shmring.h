@@ -445,6 +445,23 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
 long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
 
+/**
+ * shmring_drain() - wait until all that was sent has been received
+ * @r: producer
+ * @deadline: how long
+ *
+ * Shows what was put, then waits until consumers have given back every record that this
+ * endpoint, or an earlier one in its place, has published: of a BROADCAST ring the consumers
+ * that are there. A consumer that is expected and has not come yet is waited for.
+ * shmring_close() alone does not wait: with the last endpoint a ring ends, and what is in it.
+ *
+ * Return: 0, also if the consumer has left since; -EAGAIN (some is left, and SHMRING_NOWAIT),
+ * -ETIMEDOUT, -EINTR, -EPIPE or -EOWNERDEAD (no consumer is left to receive the rest),
+ * -EPROTO, -EACCES (not a producer), -EOPNOTSUPP (the oldest are overwritten: nobody waits for
+ * consumers there).
+ */
+int shmring_drain(struct shmring *r, uint64_t deadline);
+
 /* ---- receiving ------------------------------------------------------------ */
 
 /**
