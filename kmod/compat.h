@@ -20,6 +20,13 @@
 #include <linux/io_uring/cmd.h>
 #endif
 
+/* by 7.2 the header of folio batches has another name */
+#if __has_include("linux/folio_batch.h")
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
 /* vma->vm_flags is written through helpers since 6.3 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
