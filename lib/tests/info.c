@@ -72,7 +72,7 @@ static void statistics(void)
 }
 
 /* A ring that was full says so exactly; one that was not, at least what it was seen to hold. */
-static void high_water(void)
+static void high_water(uint32_t topology)
 {
 	struct shmring_stats s = { .size = sizeof(s) };
 	struct shmring_opts o = test_opts(4096, 0);
@@ -80,6 +80,9 @@ static void high_water(void)
 	char buf[56] = "";
 	int n;
 
+	o.topology = topology;
+	if (topology != SHMRING_TOPO_SPSC)
+		o.producers = 1;
 	NEED(!test_pair(&o, &p, &c));
 	for (n = 0; n < 1000; n++) {
 		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
@@ -101,6 +104,11 @@ static void high_water(void)
 	shmring_close(c);
 	shmring_close(p);
 }
+
+static void high_water_spsc(void) { high_water(SHMRING_TOPO_SPSC); }
+static void high_water_mpsc(void) { high_water(SHMRING_TOPO_MPSC); }
+static void high_water_queue(void) { high_water(SHMRING_TOPO_QUEUE); }
+static void high_water_broadcast(void) { high_water(SHMRING_TOPO_BROADCAST); }
 
 /* A sleeper and who wakes it: each counted once, where whoever did it is not asked. */
 static void sleep_and_wake(void)
@@ -286,7 +294,10 @@ int main(void)
 	START();
 	RUN(geometry);
 	RUN(statistics);
-	RUN(high_water);
+	RUN(high_water_spsc);
+	RUN(high_water_mpsc);
+	RUN(high_water_queue);
+	RUN(high_water_broadcast);
 	RUN(sleep_and_wake);
 	RUN(statistics_of_other_versions);
 	RUN(strict_small);

@@ -362,6 +362,7 @@ TEST_F(full, told_or_counted)
 	struct kt_produce p = produce_args(KT_HARDIRQ, FITS + 10, 16);
 	struct shmring_ioc_info info;
 	int ring, user, consumer;
+	struct endpoint e;
 
 	NEED_MODULE();
 	user = make(_metadata, variant->topology, variant->policy, 1, &ring);
@@ -377,6 +378,9 @@ TEST_F(full, told_or_counted)
 	ASSERT_EQ(0, ring_info(ring, &info));
 	EXPECT_EQ(p.full, info.lost);
 	EXPECT_EQ(FITS * 24, info.produced);
+	ASSERT_EQ(0, endpoint_map(&e, ring));
+	EXPECT_EQ(FITS * 24, shmring_load(&endpoint_slot_cursor(&e, 0)->high));
+	endpoint_unmap(&e);
 	close(user);
 }
 

@@ -70,9 +70,12 @@ static inline void shmring_broadcast_refresh(struct shmring_spsc_tx *tx,
 	for (tries = 0; tries < SHMRING_BROADCAST_TRIES; tries++) {
 		/* pairs with the store-release of the count by whoever joins */
 		state = shmring_load_acquire(&g->meta->rx_state);
-		if (shmring_broadcast_gate(g, g->slot, told, &gate) ||
-		    (__s64)(gate - tx->seen) <= 0)
+		if (shmring_broadcast_gate(g, g->slot, told, &gate))
 			return;
+		if ((__s64)(gate - tx->seen) <= 0) {
+			shmring_spsc_high(tx);
+			return;
+		}
 		if (!((shmring_load_acquire(&g->meta->rx_state) ^ state) &
 		      ~SHMRING_STATE_ARMED)) {
 			shmring_lane_gate(tx, gate);

@@ -208,15 +208,21 @@ static inline int shmring_spsc_armed(const struct shmring_cursor *peer, __u64 po
 	       records >= shmring_load(&peer->wake_records);
 }
 
-/* Nobody reads before @pos any more: so much is free, and so much the lane holds. */
-static inline void shmring_spsc_gated(struct shmring_spsc_tx *tx, __u64 pos)
+/* So much the lane holds, by what was last seen of the consumers. */
+static inline void shmring_spsc_high(struct shmring_spsc_tx *tx)
 {
-	__u64 used = tx->tail - pos;
+	__u64 used = tx->tail - tx->seen;
 
-	tx->seen = pos;
-	tx->limit = pos + tx->mask + 1;
 	if (used > shmring_load(&tx->mine->high))
 		shmring_store(&tx->mine->high, used);
+}
+
+/* Nobody reads before @pos any more: so much is free. */
+static inline void shmring_spsc_gated(struct shmring_spsc_tx *tx, __u64 pos)
+{
+	tx->seen = pos;
+	tx->limit = pos + tx->mask + 1;
+	shmring_spsc_high(tx);
 }
 
 /**
