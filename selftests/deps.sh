@@ -35,6 +35,7 @@ vm        cmd:qemu-system-x86_64      qemu-system-x86
 vm        cmd:cpio                    cpio
 vm        file:/sbin/mke2fs           e2fsprogs
 vm        file:/bin/busybox           busybox-static
+vm        cmd:udevadm                 udev
 vm        cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
 vm        file:/usr/i686-linux-gnu/lib/libc.a libc6-dev-i386-cross
 debug-kernel cmd:flex                 flex
