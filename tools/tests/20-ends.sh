@@ -159,4 +159,16 @@ has "$T/err" "cannot receive from ring '$ring'" "second receiver: sentence"
 kill $receiver
 reap $receiver
 
+# A ring that drops what is new: that it did is no failure, but is told
+xsr create "$ring.drop" -q --policy drop -s 4K &
+background $!
+until_true ring_exists "$ring.drop"
+seq 10000 | sr send --no-drain "$ring.drop" 2> "$T/err"
+is $? 0 "dropped: sender's exit status"
+has "$T/err" "records found ring '$ring.drop' full, which drops what is new" "dropped: it is told"
+sr recv -t 1 "$ring.drop" > "$T/out" 2> /dev/null
+taken=$(wc -l < "$T/out")
+is "$(sed 's/^shmring: \([0-9]*\) .*/\1/' "$T/err")" $((10000 - taken)) "dropped: how many"
+is "$(seq "$taken" | cmp - "$T/out" && echo same)" same "dropped: what is new"
+
 finish
