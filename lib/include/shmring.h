@@ -382,6 +382,7 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 		return -EINVAL;
 	r->reserved = 0;
 	kick = shmring_spsc_commit(&r->tx, len);
+	shmring_spsc_ahead_end(&r->tx, len);
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;

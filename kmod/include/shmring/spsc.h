@@ -280,6 +280,20 @@ static inline void shmring_spsc_ahead_write(const struct shmring_spsc_tx *tx, __
 }
 
 /*
+ * A long record was written in place, and the next one is likely to be as long: ask for the
+ * lines where it will end, which nobody has touched for a lap.
+ */
+static inline void shmring_spsc_ahead_end(const struct shmring_spsc_tx *tx, __u64 len)
+{
+	const __u64 size = shmring_record_size(len);
+
+	if (shmring_likely(size <= SHMRING_AHEAD_MOST))
+		return;
+	shmring_prefetch_write(tx->data + ((tx->tail + size - 1) & tx->mask));
+	shmring_prefetch_write(tx->data + ((tx->tail + size) & tx->mask));
+}
+
+/*
  * The consumer went from @from to @to, likewise: but where it has just found the ring empty
  * it would take lines from a producer that is about to write them.
  */
