@@ -351,8 +351,8 @@ static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *op
 	int err = shmring_map(h, writable);
 
 	if (!err && h->mine)
-		err = shmring_place(h->mine, h->geo.cursor_stride, opts->cursor_placement,
-				    opts->cursor_node);
+		err = shmring_place_page(h->mine, h->geo.cursor_stride,
+					 opts->cursor_placement, opts->cursor_node);
 	if (err)
 		return err;
 	if (!h->mine)

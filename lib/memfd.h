@@ -83,6 +83,7 @@ int shmring_memfd_list(int (*fn)(uint32_t backend, const struct shmring_ioc_info
 /* numa.c */
 int shmring_place_check(uint32_t placement, int32_t node, bool may_interleave);
 int shmring_place(void *addr, size_t len, uint32_t placement, int32_t node);
+int shmring_place_page(void *addr, size_t len, uint32_t placement, int32_t node);
 int shmring_place_room(uint32_t placement, int32_t node, uint64_t len);
 int32_t shmring_node_of(const void *addr);
 int32_t shmring_node_of_range(const void *addr, size_t len, size_t step);

@@ -178,12 +178,6 @@ int shmring_place(void *addr, size_t len, uint32_t placement, int32_t node)
 	return err && err != -ENOSYS && err != -EPERM ? -ENOMEM : 0;
 }
 
-/* The node of the page at @addr, -1 if the kernel does not tell. */
-int32_t shmring_node_of(const void *addr)
-{
-	return shmring_node_of_range(addr, 1, 1);
-}
-
 /* The node of all pages, one looked at each @step bytes; -1 if they are on several. */
 int32_t shmring_node_of_range(const void *addr, size_t len, size_t step)
 {
@@ -203,6 +197,35 @@ int32_t shmring_node_of_range(const void *addr, size_t len, size_t step)
 		}
 	}
 	return node;
+}
+
+/* The node of the page at @addr, -1 if the kernel does not tell. */
+int32_t shmring_node_of(const void *addr)
+{
+	return shmring_node_of_range(addr, 1, 1);
+}
+
+/**
+ * shmring_place_page() - put one page that is there on a node
+ * @addr: where it is mapped
+ * @len: its size
+ * @placement: SHMRING_PLACE_*, checked, not INTERLEAVE
+ * @node: its node
+ *
+ * Most often it lies there already. To ask that it be moved has the kernel empty the page
+ * lists of every CPU first, whether or not there is anything to move.
+ *
+ * Return: as shmring_place().
+ */
+int shmring_place_page(void *addr, size_t len, uint32_t placement, int32_t node)
+{
+	unsigned int here;
+
+	if (placement == SHMRING_PLACE_LOCAL && !syscall(SYS_getcpu, NULL, &here, NULL))
+		node = (int32_t)here;
+	if (node >= 0 && shmring_node_of(addr) == node)
+		return 0;
+	return shmring_place(addr, len, placement, node);
 }
 
 /*
