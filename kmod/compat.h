@@ -42,9 +42,9 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 /* a mapping is asked for its policy with a place to put an index since 6.7 */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-#define SHMRING_POLICY_INDEX
+#define SHMRING_POLICY_ARGS	(struct vm_area_struct *vma, unsigned long addr)
 #else
-#define SHMRING_POLICY_INDEX	, pgoff_t *ilx
+#define SHMRING_POLICY_ARGS	(struct vm_area_struct *vma, unsigned long addr, pgoff_t *ilx)
 #endif
 
 /* eventfd_signal() lost its count in 6.8 */

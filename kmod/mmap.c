@@ -16,8 +16,7 @@
  * by NUMA balancing, which would take pages out of the page tables now and then, to learn
  * who uses memory that does not move.
  */
-static struct mempolicy *shmring_policy(struct vm_area_struct *vma,
-					unsigned long addr SHMRING_POLICY_INDEX)
+static struct mempolicy *shmring_policy SHMRING_POLICY_ARGS
 {
 	return vma->vm_policy;
 }
