@@ -6,7 +6,7 @@
  */
 #include "test.h"
 
-#define GUARD		(1ll << 62)		/* lib/memfd.h: no other process takes these locks */
+#define GUARD		(1ll << 62)	/* as in lib/memfd.h */
 #define OBSERVERS	(GUARD + 1024)
 #define LOCKS		600
 #define COUNTED		256

@@ -488,8 +488,9 @@ static struct kt_counts kt_counts_of(const struct kt_user *user)
 {
 	const struct kt_counts *from = &user->counts;
 	struct kt_counts counts = {
-		/* pair with the store-releases in kt_record() and kt_event() */
+		/* pairs with the store-release in kt_record() */
 		.calls = smp_load_acquire(&from->calls),
+		/* pairs with the store-release in kt_event() */
 		.events = smp_load_acquire(&from->events),
 	};
 
