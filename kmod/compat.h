@@ -20,8 +20,13 @@
 #include <linux/io_uring/cmd.h>
 #endif
 
-/* by 7.2 the header of folio batches has another name */
+/* by 7.2 the header of folio batches has another name; sparse cannot be asked */
+#ifdef __has_include
 #if __has_include("linux/folio_batch.h")
+#define SHMRING_FOLIO_BATCH
+#endif
+#endif
+#ifdef SHMRING_FOLIO_BATCH
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
