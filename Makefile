@@ -49,7 +49,8 @@ help:
 	@echo '  check-vm        - module, library and tools in a guest; KERNEL=6.1 (default), 6.12'
 	@echo '  check-numa      - placement in guests with 4 nodes, and with nodes without memory'
 	@echo '  check-all       - the module on every kernel: 6.1, 6.12, the newest that Debian'
-	@echo '                    has, aarch64; and compiled by clang'
+	@echo '                    has, aarch64; and compiled by clang; check-trace'
+	@echo '  check-trace     - Documentation/shmring.bt, by bpftrace in a guest'
 	@echo '  lint            - checkpatch, sparse, W=1, clang, coccinelle, shellcheck, ABI...'
 	@echo '  lint-more       - clang-tidy and cppcheck, which take minutes'
 	@echo '  check-debug     - check-vm on kernels built here from source, with KASAN,'
@@ -152,8 +153,11 @@ check: $(check_needs_lint) $(check_needs_fast) $(check_needs_vm)
 	+$(Q)KERNEL=$(KERNEL) VM_TESTS='shmring/[amn]*' \
 		$(top)/selftests/check.sh lint fast vm numa vm-$(NEWER)
 
-check-all: $(check_needs_vm) deps-cross deps-arm64 deps-clang
-	+$(Q)$(top)/selftests/check.sh vm-6.1 vm-6.12 vm-sid vm-arm64 clang
+check-all: $(check_needs_vm) deps-cross deps-arm64 deps-clang deps-trace
+	+$(Q)$(top)/selftests/check.sh vm-6.1 vm-6.12 vm-sid vm-arm64 clang trace
+
+check-trace: lib tools deps-kernel deps-trace kernel-$(KERNEL)
+	+$(Q)KERNEL=$(KERNEL) $(top)/selftests/check.sh trace
 
 lint-more: deps-lint-more lib
 	+$(Q)$(top)/selftests/check.sh lint-more
@@ -233,4 +237,4 @@ distclean:
 	$(Q)rm -rf $(BUILD)
 
 .PHONY: all help lib tools modules modules_install samples sample_programs kernel_headers ksft selftests demo bench bench-peers bench_bpf bench-bpf \
-	lint lint-more check check-fast check-vm check-numa check-all check-deb check-debug coverage stress litmus check-aarch64 fuzz vm-shell install uninstall deb clean distclean
+	lint lint-more check check-fast check-vm check-numa check-all check-trace check-deb check-debug coverage stress litmus check-aarch64 fuzz vm-shell install uninstall deb clean distclean

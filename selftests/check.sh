@@ -4,10 +4,10 @@
 # Runs groups of tests one after the other, all of them even if one fails, and says
 # how it went: "N passed, N failed, N skipped" is the last line.
 #
-#   check.sh lint|lint-more|fast|vm|vm-6.12|vm-sid|vm-arm64|clang...     KERNEL=6.1
+#   check.sh lint|lint-more|fast|vm|numa|vm-6.12|vm-sid|vm-arm64|clang|trace...   KERNEL=6.1
 #
 # vm: all that runs in a guest; vm-KERNEL: the module's tests on another kernel, which is
-# skipped, loudly, where it cannot be had; clang: the module compiled by it.
+# skipped, loudly, where it cannot be had; clang: the module compiled by it; trace: bpftrace.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
@@ -83,7 +83,19 @@ group() {
 		{ suite lint-more "$here/lint.sh" more; echo "@done"; } | judge
 		;;
 	clang)
-		{ suite module/clang "$here/vm/clang-module"; echo "@done"; } | judge
+		# Unpacks and prepares a kernel's source the first time
+		{ LIMIT=$((LIMIT * 4)) suite module/clang "$here/vm/clang-module"; echo "@done"; } | judge
+		;;
+	trace)
+		{
+			# A compiler, in an emulated machine
+			LIMIT=$((LIMIT * 4)) suite trace "$here/vm/run-vm" --kernel "$KERNEL" --memory 1024 \
+				--add "$top/Documentation/shmring.bt:shmring.bt" \
+				--add "$(command -v bpftrace):usr/bin/bpftrace" \
+				--add "$here/vm/trace-guest.sh:tests/trace.sh" -- \
+				env SHMRING=/usr/bin/shmring SHMRING_TEST_BACKEND=device sh /tests/trace.sh
+			echo "@done"
+		} | judge
 		;;
 	# Placement where there are more than two nodes, one of them without memory and one offline.
 	numa)

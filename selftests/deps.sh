@@ -68,6 +68,7 @@ peers     file:/usr/include/concurrentqueue/concurrentqueue.h libconcurrentqueue
 peers     file:/usr/include/sys/acl.h libacl1-dev
 peers     file:/usr/include/iceoryx/v2.0.3/iceoryx_posh/roudi/iceoryx_roudi_components.hpp libiceoryx-posh-dev
 bpf       header:bpf/libbpf.h         libbpf-dev
+trace     cmd:bpftrace                bpftrace
 cross     cmd:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu
 cross     file:/usr/aarch64-linux-gnu/lib/libc.a libc6-dev-arm64-cross
 cross     cmd:qemu-aarch64-static     qemu-user-static
