@@ -260,10 +260,13 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 		sum += self->total[i].calls;
 	}
 	TH_LOG("%lu calls", sum);
-	/* A fuzzer that gets nowhere tests nothing. */
-	for (int i = COUNT_OPEN; i <= COUNT_URING_CMD && steps >= CALLS; i++)
+	/* A fuzzer that gets nowhere tests nothing; but orphans are rare, for a short one. */
+	for (int i = COUNT_OPEN; i <= COUNT_URING_CMD && steps >= CALLS; i++) {
+		if (i == COUNT_ADOPT && steps < 20 * CALLS)
+			continue;
 		if (!self->total[i].by[0] && (i != COUNT_URING_CMD || self->total[i].calls))
 			never = what[i];
+	}
 	EXPECT_STREQ("", never);
 }
 
