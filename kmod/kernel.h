@@ -82,7 +82,6 @@ struct shmring_consumer;
  * @peek: the next record: payload bytes, -EAGAIN, -EBADMSG
  * @next: step over it
  * @check: nothing was found: can that be? 0 or -EPROTO; NULL: it can
- * @rewind: go back to the first record that is not released
  * @release: give back what was stepped over: 0, -ESTALE (it had been overwritten)
  *
  * All but @start, which may sleep, under rcu_read_lock().
@@ -92,7 +91,6 @@ struct shmring_kernel_in {
 	long (*peek)(struct shmring_consumer *c, const void **payload);
 	void (*next)(struct shmring_consumer *c, long len);
 	int (*check)(struct shmring_consumer *c);
-	void (*rewind)(struct shmring_consumer *c);
 	int (*release)(struct shmring_consumer *c);
 };
 

@@ -53,11 +53,6 @@ static int shmring_pair_check(struct shmring_consumer *c)
 	return shmring_spsc_used(end, c->rx.head, c->rx.mask + 1) ? -EPROTO : 0;
 }
 
-static void shmring_pair_rewind(struct shmring_consumer *c)
-{
-	shmring_spsc_rewind(&c->rx);
-}
-
 static int shmring_pair_release(struct shmring_consumer *c)
 {
 	c->rx.peer = READ_ONCE(c->m.ring->cursor[SHMRING_SLOT_PRODUCER]);
@@ -71,7 +66,6 @@ static const struct shmring_kernel_in shmring_pair_in = {
 	.peek = shmring_pair_peek,
 	.next = shmring_pair_next,
 	.check = shmring_pair_check,
-	.rewind = shmring_pair_rewind,
 	.release = shmring_pair_release,
 };
 
@@ -172,11 +166,6 @@ static void shmring_merge_over(struct shmring_consumer *c, long len)
 	shmring_merge_next(&c->merge, len);
 }
 
-static void shmring_merge_back(struct shmring_consumer *c)
-{
-	shmring_merge_rewind(&c->merge);
-}
-
 /* Is there room enough for an armed producer? If in doubt, yes. */
 static bool shmring_merge_enough(const struct shmring_consumer *c, u32 slot)
 {
@@ -221,7 +210,6 @@ static const struct shmring_kernel_in shmring_merge_in = {
 	.start = shmring_merge_start,
 	.peek = shmring_merge_first,
 	.next = shmring_merge_over,
-	.rewind = shmring_merge_back,
 	.release = shmring_merge_give_back,
 };
 
@@ -301,11 +289,6 @@ static void shmring_claim_over(struct shmring_consumer *c, long len)
 	shmring_claim_next(&c->claims, len);
 }
 
-static void shmring_claim_back(struct shmring_consumer *c)
-{
-	shmring_claim_rewind(&c->claims);
-}
-
 /* What was adopted stays the orphan's until all of it was read. */
 static int shmring_claim_give_back(struct shmring_consumer *c)
 {
@@ -359,7 +342,6 @@ static const struct shmring_kernel_in shmring_claim_in = {
 	.start = shmring_claim_start,
 	.peek = shmring_claim_first,
 	.next = shmring_claim_over,
-	.rewind = shmring_claim_back,
 	.release = shmring_claim_give_back,
 };
 

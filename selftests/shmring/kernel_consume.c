@@ -223,7 +223,8 @@ TEST_F(topology, asked_for)
 	NEED_MODULE();
 	user = make(_metadata, variant->topology, variant->policy, &ring);
 	ASSERT_EQ(0, consume(user, 0, 0));
-	EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
+	for (arg.peek = 0; arg.peek < 2; arg.peek++)
+		EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
 	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
 	for (__u64 seq = 1; seq <= 600; seq++) {
 		ASSERT_EQ(0, send_record(&m, seq, 16));
@@ -252,6 +253,9 @@ TEST_F(topology, asked_for)
 	EXPECT_EQ(0, child_end(&c));
 	member_close(&m);
 	EXPECT_EQ(-EOWNERDEAD, kt_with(user, KT_READ, &arg));
+	arg.deadline = 0;
+	for (arg.peek = 0; arg.peek < 2; arg.peek++)
+		EXPECT_EQ(-EOWNERDEAD, kt_with(user, KT_READ, &arg));
 	close(user);
 }
 
@@ -323,6 +327,28 @@ TEST_F(consume, overwritten_is_counted)
 	EXPECT_EQ(0, counts.bad);
 	EXPECT_EQ(5000, counts.calls + info.lost);
 	close(tx);
+	close(user);
+}
+
+/* What is there already has been written for others. */
+TEST_F(consume, overwrite_begins_at_the_end)
+{
+	struct kt_record got;
+	struct kt_read arg = { .buf = (uintptr_t)&got, .cap = sizeof(got) };
+	struct member m;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, BROADCAST, SHMRING_FULL_OVERWRITE, &ring);
+	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
+	for (__u64 seq = 1; seq <= 5; seq++)
+		ASSERT_EQ(0, send_record(&m, seq, 16));
+	ASSERT_EQ(0, consume(user, 0, 0));
+	EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
+	ASSERT_EQ(0, send_record(&m, 6, 16));
+	EXPECT_EQ(16, kt_with(user, KT_READ, &arg));
+	EXPECT_EQ(6, got.seq);
+	member_close(&m);
 	close(user);
 }
 

@@ -282,6 +282,141 @@ TEST_F(produce, busy_is_not_lost_where_producers_wait)
 	close(user);
 }
 
+TEST_F(produce, whichever_call_while_a_record_is_reserved)
+{
+	struct kt_produce reserve = produce_args(KT_TASK, 3, 16), batch = reserve, one = reserve;
+	struct kt_record rec;
+	struct member m;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, DROP, 1, &ring);
+	ASSERT_TRUE(member_attach(&m, CONSUMER, ring));
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	ASSERT_EQ(0, kt(user, KT_RESERVE, 0));
+	reserve.reserve = 1;
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &reserve));
+	EXPECT_EQ(3, reserve.busy);
+	EXPECT_EQ(3, kt_lost(user));
+	batch.batch = 3;
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &batch));
+	EXPECT_EQ(0, batch.written);
+	EXPECT_EQ(6, kt_lost(user));
+	/* What is discarded was never there. */
+	ASSERT_EQ(0, kt(user, KT_DISCARD, 0));
+	EXPECT_EQ(-EAGAIN, member_record(&m, &rec));
+	one.count = 1;
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &one));
+	EXPECT_EQ(1, one.written);
+	EXPECT_EQ(16, member_record(&m, &rec));
+	EXPECT_EQ(6, kt_lost(user));
+	close(user);
+}
+
+TEST_F(produce, interrupt_finds_all_lanes_of_its_cpu_busy)
+{
+	struct kt_produce p = produce_args(KT_HARDIRQ, 3, 16);
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, DROP, 1, &ring);
+	ASSERT_EQ(0, kt(user, KT_LANES, 1));
+	ASSERT_EQ(0, kt_with(user, KT_NEST, &p));
+	EXPECT_EQ(3, p.busy);
+	EXPECT_EQ(3, kt_lost(user));
+	close(user);
+}
+
+/* ---- consumers that wait for several records -------------------------------- */
+
+TEST_F(produce, wakes_for_as_many_records_as_are_asked_for)
+{
+	struct shmring_ioc_wait arg = {
+		.size = sizeof(arg),
+		.events = SHMRING_EV_IN,
+		.need_records = 5,
+		.deadline = SHMRING_DEADLINE_NEVER,
+	};
+	struct kt_produce p = produce_args(KT_TASK, 4, 16);
+	int ring, user, fd;
+	struct child c;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, DROP, 2, &ring);
+	fd = ring_attach_fd(CONSUMER, ring);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	ASSERT_LE(0, child_start(&c));
+	if (!c.pid) {
+		CHECK_EQ(0, dev_ioctl(fd, SHMRING_IOC_WAIT, &arg));
+		_exit(0);
+	}
+	ASSERT_TRUE(until_asleep(c.pid));
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_TRUE(until_asleep(c.pid));
+	p.count = 1;
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(0, child_end(&c));
+	close(fd);
+	close(user);
+}
+
+/* ---- beginning, and what a record needs besides room ------------------------ */
+
+TEST_F(produce, begins_at_no_position_that_cannot_be)
+{
+	struct member m;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, DROP, 1, &ring);
+	ASSERT_TRUE(member_attach(&m, CONSUMER, ring));
+	shmring_store(&m.mine->lane[0].pos, 3);
+	EXPECT_EQ(-EPROTO, kt(user, KT_PRODUCER, 0));
+	shmring_store(&m.mine->lane[0].pos, 0);
+	EXPECT_EQ(0, kt(user, KT_PRODUCER, 0));
+	close(user);
+}
+
+/* Each in a batch makes room, for which those before it have to be published. */
+TEST_F(produce, overwrites_with_batches_larger_than_the_ring)
+{
+	struct kt_produce p = produce_args(KT_TASK, 400, 100);
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, BROADCAST, SHMRING_FULL_OVERWRITE, 1, &ring);
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	p.batch = 50;
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(400, p.written);
+	EXPECT_EQ(0, kt_lost(user));
+	close(user);
+}
+
+/* The record is published to whoever comes; the next one is told that nobody is there. */
+TEST_F(produce, learns_that_the_consumer_has_gone)
+{
+	struct kt_produce p = produce_args(KT_TASK, 1, 16);
+	int ring, user, fd;
+
+	NEED_MODULE();
+	user = make(_metadata, SPSC, DROP, 1, &ring);
+	fd = ring_attach_fd(CONSUMER, ring);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(1, p.written);
+	close(fd);
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(1, p.written);
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(0, p.written);
+	EXPECT_EQ(1, p.gone);
+	EXPECT_EQ(-EOWNERDEAD, p.err);
+	close(user);
+}
+
 /* ---- consumers that come and go meanwhile ---------------------------------- */
 
 static int consumer_on(int ring, int node)

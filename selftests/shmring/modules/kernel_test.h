@@ -130,5 +130,6 @@ struct kt_read {
 #define KT_TRACE	_IO(KT_TYPE, 19)	/* write this caller's system calls of a number */
 #define KT_RESERVE	_IO(KT_TYPE, 20)	/* a record, which stays reserved until */
 #define KT_COMMIT	_IO(KT_TYPE, 21)
+#define KT_DISCARD	_IO(KT_TYPE, 22)	/* or until then */
 
 #endif /* KERNEL_TEST_H */

@@ -439,6 +439,14 @@ static int kt_commit(struct kt_user *user)
 	return 0;
 }
 
+static int kt_discard(struct kt_user *user)
+{
+	if (!user->producer)
+		return -EINVAL;
+	shmring_discard(user->producer);
+	return 0;
+}
+
 /* ---- consuming ------------------------------------------------------------- */
 
 static bool kt_is_good(const void *payload, size_t len)
@@ -737,6 +745,8 @@ static long kt_use(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		return kt_reserve(user);
 	case KT_COMMIT:
 		return kt_commit(user);
+	case KT_DISCARD:
+		return kt_discard(user);
 	case KT_LOST:
 		lost = user->producer ? shmring_producer_lost(user->producer) :
 		       user->lanes ? shmring_lanes_lost(user->lanes) : 0;
