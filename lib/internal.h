@@ -201,6 +201,8 @@ extern const struct shmring_ops shmring_memfd_ops;
  * @try_every: with @spin at nothing, waits between two attempts at @spin_max
  * @try_in: waits until the next of them
  * @probed: coarse time of the last look whether the peer lives
+ * @yield_fails: SPSC: offers of the CPU before a sleep that were in vain
+ * @yield_in: waits until the next of them
  */
 struct shmring_pace {
 	uint32_t hold;
@@ -212,6 +214,8 @@ struct shmring_pace {
 	uint32_t try_every;
 	uint32_t try_in;
 	uint64_t probed;
+	uint32_t yield_fails;
+	uint32_t yield_in;
 };
 
 /**
@@ -399,6 +403,8 @@ void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns);
 uint64_t shmring_pace_budget(struct shmring_pace *pace);
 void shmring_pace_won(struct shmring_pace *pace);
 void shmring_pace_lost(struct shmring_pace *pace, uint64_t budget);
+bool shmring_pace_yields(struct shmring_pace *pace);
+void shmring_pace_yielded(struct shmring_pace *pace, bool ready, uint64_t ns);
 bool shmring_pace_dry(struct shmring_pace *pace, uint64_t pos);
 void shmring_pace_got(struct shmring_pace *pace, uint64_t ahead);
 

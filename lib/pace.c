@@ -9,6 +9,10 @@
  * each time that a sleep follows it, until there is none; one wait in many tries
  * again at full length, less and less often while that fails, and one success
  * restores it.
+ *
+ * Where spinning does not pay the other side may share this CPU, and then to run it now costs
+ * half of what to sleep and to be woken does. But a CPU that was offered may be taken by a
+ * stranger, for milliseconds: an offer has to pay soon, or the next ones are left out likewise.
  */
 #include <unistd.h>
 
@@ -18,6 +22,10 @@
 #define SHMRING_TRY_FIRST	16
 #define SHMRING_TRY_LAST	1024
 #define SHMRING_HOLD		1024	/* stalls */
+#define SHMRING_YIELD_PAYS_NS	50000	/* a sleep would not have taken longer */
+#define SHMRING_YIELD_PATIENCE	4	/* so many in vain, and half as many are made */
+#define SHMRING_YIELD_STRANGER	20	/* one that a stranger took is as many in vain */
+#define SHMRING_YIELD_FAILS	40	/* from then on one wait in 1024 */
 
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns)
 {
@@ -41,6 +49,7 @@ void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns)
 	}
 	pace->spin = pace->spin_max;
 	pace->hold = 1;		/* the first run tells what is usual */
+	pace->yield_in = 1;
 }
 
 /**
@@ -76,6 +85,29 @@ void shmring_pace_lost(struct shmring_pace *pace, uint64_t budget)
 	if (pace->try_every < SHMRING_TRY_LAST)
 		pace->try_every *= 2;
 	pace->try_in = pace->try_every;
+}
+
+/* Shall this wait offer the CPU to others before it sleeps? */
+bool shmring_pace_yields(struct shmring_pace *pace)
+{
+	return !--pace->yield_in;
+}
+
+/*
+ * It did, for so long, and found what it waited for or not. A few offers in vain cost little,
+ * one that a stranger took costs a lot.
+ */
+void shmring_pace_yielded(struct shmring_pace *pace, bool ready, uint64_t ns)
+{
+	if (ns >= SHMRING_YIELD_PAYS_NS)
+		pace->yield_fails += SHMRING_YIELD_STRANGER;
+	else if (ready)
+		pace->yield_fails = 0;
+	else
+		pace->yield_fails++;
+	if (pace->yield_fails > SHMRING_YIELD_FAILS)
+		pace->yield_fails = SHMRING_YIELD_FAILS;
+	pace->yield_in = 1u << pace->yield_fails / SHMRING_YIELD_PATIENCE;
 }
 
 /**

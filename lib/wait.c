@@ -237,14 +237,24 @@ static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *go
 
 /*
  * Spinning does not pay, so maybe who is waited for needs this CPU: to run it costs less
- * than to sleep and to be woken.
+ * than to sleep and to be woken. Among many somebody does; of two it is learnt.
  */
 static bool shmring_give_way(struct shmring_handle *h, const struct shmring_goal *goal)
 {
-	if (!h->group)
+	uint64_t since;
+	bool ready;
+
+	if (h->group) {
+		sched_yield();
+		return shmring_ready(h, goal);
+	}
+	if (!shmring_pace_yields(&h->pace))
 		return false;
+	since = shmring_now();
 	sched_yield();
-	return shmring_ready(h, goal);
+	ready = shmring_ready(h, goal);
+	shmring_pace_yielded(&h->pace, ready, shmring_now() - since);
+	return ready;
 }
 
 /**
@@ -262,7 +272,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 	bool forever = h->pace.spin_max == UINT64_MAX || (h->geo.flags & SHMRING_CREATE_SPIN);
 	uint64_t now, until, budget;
 
-	if (!h->pace.spin_max && !forever)
+	if (!h->pace.spin_max && !h->pace.learn && !forever)
 		return false;
 	if (forever && !always)
 		return false;
