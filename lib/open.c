@@ -20,11 +20,12 @@
 /* Copy the caller's options, whatever version of the struct it knows. */
 static int shmring_opts_copy(const struct shmring_opts *user, struct shmring_opts *opts)
 {
-	const unsigned char *tail = (const unsigned char *)user + sizeof(*opts);
 	size_t k;
 
 	memset(opts, 0, sizeof(*opts));
 	if (user) {
+		const unsigned char *tail = (const unsigned char *)(user + 1);
+
 		/* So far there is one version: nothing smaller was ever published. */
 		if (user->size < sizeof(*opts))
 			return -EINVAL;
