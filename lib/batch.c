@@ -211,7 +211,7 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 /* Take records that are as long as the first, which was peeked at. */
 static inline __attribute__((always_inline))
 unsigned int shmring_take_len(struct shmring_spsc_rx *rx, struct iovec *msgs, unsigned int n,
-			       size_t len)
+			      size_t len)
 {
 	const uint64_t size = shmring_record_size(len);
 	const unsigned char *rec = rx->data + (rx->head & rx->mask);
@@ -247,7 +247,7 @@ unsigned int shmring_take_len(struct shmring_spsc_rx *rx, struct iovec *msgs, un
 }
 
 static unsigned int shmring_take_run(struct shmring_spsc_rx *rx, struct iovec *msgs,
-				      unsigned int n, size_t len)
+				     unsigned int n, size_t len)
 {
 	switch (len) {
 	case 8:
@@ -265,7 +265,7 @@ static unsigned int shmring_take_run(struct shmring_spsc_rx *rx, struct iovec *m
 
 /* From a pair's ring: what is there, without a call for each. */
 static unsigned int shmring_take_there(struct shmring_spsc_rx *rx, struct iovec *msgs,
-				  unsigned int n)
+				       unsigned int n)
 {
 	const void *payload;
 	unsigned int done = 0, k;
