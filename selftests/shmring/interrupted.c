@@ -13,7 +13,7 @@
 struct stopped {
 	int fd;
 	int uffd;
-	struct shmring_ioc_create *arg;		/* a page of its own, which may not be written yet */
+	struct shmring_ioc_create *arg;		/* a page of its own, not to be written yet */
 	pthread_t thread;
 	__u64 ring_id;
 	int err;
