@@ -73,11 +73,21 @@ HELPER void *map_twice(int fd, size_t size, int prot, off_t offset)
 	return p;
 }
 
-HELPER void member_start_tx(struct member *m)
+/* Others say where it is: a core that is given no position of a record may fault (aarch64). */
+HELPER bool is_position(__u64 pos)
+{
+	if (!(pos % SHMRING_REC_ALIGN))
+		return true;
+	errno = EPROTO;
+	return false;
+}
+
+HELPER bool member_start_tx(struct member *m)
 {
 	struct shmring_spsc_tx *tx = &m->tx;
 	__u32 lane = m->info.slot;
-	__u64 front;
+	__u64 pos;
+	int err;
 
 	tx->data = m->lane[lane];
 	tx->mask = m->info.data_size - 1;
@@ -86,19 +96,24 @@ HELPER void member_start_tx(struct member *m)
 	tx->mine = m->mine;
 	switch (m->info.topology) {
 	case MPSC:
-		shmring_lane_recover(tx, shmring_load(&m->cursor[m->g.producers]->lane[lane].pos));
-		break;
+		pos = shmring_load(&m->cursor[m->g.producers]->lane[lane].pos);
+		if (!is_position(pos))
+			return false;
+		shmring_lane_recover(tx, pos);
+		return true;
 	case QUEUE:
-		front = shmring_load(&m->shared->head[lane].claim);
-		shmring_lane_recover(tx, shmring_tagged_pos(front));
-		break;
+		while ((err = shmring_queue_recover(tx, &m->g)) == -EAGAIN)
+			sched_yield();
+		errno = EPROTO;
+		return err >= 0;
 	default:
 		shmring_broadcast_recover(tx, &m->g,
 					  m->info.full_policy == SHMRING_FULL_OVERWRITE);
+		return true;
 	}
 }
 
-HELPER void member_start_merge(struct member *m)
+HELPER bool member_start_merge(struct member *m)
 {
 	struct shmring_merge *merge = &m->merge;
 
@@ -112,9 +127,14 @@ HELPER void member_start_merge(struct member *m)
 	for (__u32 l = 0; l < m->g.producers; l++) {
 		merge->lane[l].data = m->lane[l];
 		merge->lane[l].done = shmring_load(&m->mine->lane[l].pos);
+		if (m->info.topology == BROADCAST)	/* the producer's say */
+			merge->lane[l].done &= ~(__u64)(SHMRING_REC_ALIGN - 1);
+		else if (!is_position(merge->lane[l].done))
+			return false;
 		merge->lane[l].head = merge->lane[l].done;
 	}
 	shmring_merge_join(merge);
+	return true;
 }
 
 HELPER void member_start_claims(struct member *m)
@@ -176,11 +196,11 @@ HELPER bool member_start(struct member *m, int fd)
 		.slot = m->info.slot,
 	};
 	if (role == PRODUCER)
-		member_start_tx(m);
-	else if (role == CONSUMER && m->info.topology == QUEUE)
+		return member_start_tx(m);
+	if (role == CONSUMER && m->info.topology != QUEUE)
+		return member_start_merge(m);
+	if (role == CONSUMER)
 		member_start_claims(m);
-	else if (role == CONSUMER)
-		member_start_merge(m);
 	return true;
 }
 
