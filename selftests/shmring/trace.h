@@ -14,21 +14,20 @@
 #define TRACEFS		"/sys/kernel/tracing"
 #define INSTANCE	TRACEFS "/instances/kst"
 #define EVENTS		INSTANCE "/events/shmring"
-#define NAMES		TRACEFS "/options/record-cmd"	/* inherited by an instance */
 
 /*
  * Everything of ours is traced from here on. False: see errno.
  *
- * Names of tasks are not recorded, because the scheduler would be patched for it while it
- * runs on other CPUs, and an emulator under load was seen to take half a minute for that.
+ * The option record-cmd is left alone. It holds a probe in the scheduler for all instances,
+ * also for the event that a guest of vm/run-vm starts with, and writing it would patch
+ * schedule() while other CPUs run it (Documentation/testing.rst).
  */
 HELPER bool trace_start(void)
 {
 	if (access(TRACEFS "/events", F_OK) && mount("tracefs", TRACEFS, "tracefs", 0, NULL))
 		return false;
 	rmdir(INSTANCE);	/* of a test that was killed */
-	return write_text(NAMES, "0") && !mkdir(INSTANCE, 0700) && write_text(NAMES, "1") &&
-	       write_text(EVENTS "/enable", "1");
+	return !mkdir(INSTANCE, 0700) && write_text(EVENTS "/enable", "1");
 }
 
 HELPER bool trace_end(void)
