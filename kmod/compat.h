@@ -143,6 +143,16 @@ static inline void shmring_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
+/*
+ * Which CPUs run programs of an address space. x86 keeps the mask true, for its own TLBs;
+ * others need not, and arm64 does not.
+ */
+#define SHMRING_KNOWS_CPUS	IS_ENABLED(CONFIG_X86)
+static inline const struct cpumask *shmring_cpus_of(const struct mm_struct *mm)
+{
+	return mm_cpumask((struct mm_struct *)mm);
+}
+
 /* Order of a huge page; 0 where the kernel has none to give. */
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 #define SHMRING_HUGE_ORDER	HPAGE_PMD_ORDER

@@ -94,6 +94,7 @@ void shmring_endpoint_init(struct shmring_endpoint *ep)
 {
 	mutex_init(&ep->bind_lock);
 	init_waitqueue_head(&ep->wq);
+	INIT_LIST_HEAD(&ep->publishers);
 	ep->slot = SHMRING_NO_SLOT;
 }
 
@@ -293,6 +294,7 @@ void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 		WRITE_ONCE(cursor->closed, 0);
 		WRITE_ONCE(cursor->want, 0);
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
+		WRITE_ONCE(cursor->unfenced, SHMRING_FENCED);
 		WRITE_ONCE(slot->role, ep->role);
 		WRITE_ONCE(slot->generation, slot->generation + 1);
 		/* Who sees the slot live finds its CURSOR page ready. */

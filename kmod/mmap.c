@@ -30,6 +30,29 @@ static const struct vm_operations_struct shmring_vm_ops = {
 #endif
 };
 
+/* In a child of fork(2), or while mremap(2) moves it. */
+static void shmring_cursor_open(struct vm_area_struct *vma)
+{
+	shmring_publisher_add(vma->vm_file->private_data, vma->vm_mm,
+			      GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+}
+
+static void shmring_cursor_close(struct vm_area_struct *vma)
+{
+	shmring_publisher_remove(vma->vm_file->private_data, vma->vm_mm);
+}
+
+/* Of the own CURSOR page: who has it can publish. */
+static const struct vm_operations_struct shmring_cursor_vm_ops = {
+	.open = shmring_cursor_open,
+	.close = shmring_cursor_close,
+	.fault = filemap_fault,
+	.map_pages = filemap_map_pages,
+#ifdef CONFIG_NUMA
+	.get_policy = shmring_policy,
+#endif
+};
+
 /* Is [start, start + len) one region of the ring, and may @ep write it? */
 static int shmring_region(const struct shmring_ring *ring, const struct shmring_endpoint *ep,
 			  u64 start, u64 len, bool *writable)
@@ -65,7 +88,7 @@ static int shmring_region(const struct shmring_ring *ring, const struct shmring_
  * @file: endpoint
  * @vma: what is asked for
  *
- * Return: 0; -ENOTCONN, -EINVAL (not a region, or MAP_PRIVATE), -EACCES.
+ * Return: 0; -ENOTCONN, -EINVAL (not a region, or MAP_PRIVATE), -EACCES, -ENOMEM.
  */
 int shmring_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -89,11 +112,18 @@ int shmring_mmap(struct file *file, struct vm_area_struct *vma)
 	if ((vma->vm_flags & VM_EXEC) && !(current->personality & READ_IMPLIES_EXEC))
 		return -EACCES;
 
+	vma->vm_ops = &shmring_vm_ops;
+	if (writable && start < ring->control_size && start != ring->shared_offset) {
+		err = shmring_publisher_add(ep, vma->vm_mm, GFP_KERNEL_ACCOUNT);
+		if (err)
+			return err;
+		vma->vm_ops = &shmring_cursor_vm_ops;
+	}
+
 	vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
 	if (!writable)
 		vm_flags_clear(vma, VM_MAYWRITE);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_ops = &shmring_vm_ops;
 	return 0;
 }
 

@@ -42,6 +42,7 @@ static void shmring_meta_fill(struct shmring_ring *ring)
 	meta->producers = ring->producers;
 	meta->consumers = ring->consumers;
 	meta->shared_offset = ring->shared_offset;
+	meta->features = SHMRING_KNOWS_CPUS ? SHMRING_FEATURE_UNFENCED : 0;
 	meta->magic = SHMRING_MAGIC;
 }
 

@@ -36,6 +36,7 @@
 struct cred;
 struct eventfd_ctx;
 struct io_uring_cmd;
+struct mm_struct;
 struct seq_file;
 struct user_namespace;
 struct workqueue_struct;
@@ -178,6 +179,7 @@ struct shmring_ring {
  * @wq: sleepers in WAIT and poll
  * @eventfd: registered, by event bit; by @ring->lock
  * @need: while armed in META: what the first of its sleepers waits for; by @ring->lock
+ * @publishers: address spaces from which its CURSOR page can be written; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
  * @rights: SHMRING_MAY_* that it may pass on
@@ -190,6 +192,7 @@ struct shmring_endpoint {
 	wait_queue_head_t wq;
 	struct eventfd_ctx *eventfd[SHMRING_EVENTS];
 	struct shmring_need need;
+	struct list_head publishers;
 	u32 role;
 	u32 slot;
 	u32 rights;
@@ -285,6 +288,11 @@ void shmring_publish(struct shmring_ring *ring);
 bool shmring_put_and_unregister(struct shmring_ring *ring);
 struct shmring_ring *shmring_find_name(const u8 *name);
 struct shmring_ring *shmring_find_next(u64 after);
+
+/* barrier.c */
+int shmring_publisher_add(struct shmring_endpoint *ep, const struct mm_struct *mm, gfp_t gfp);
+void shmring_publisher_remove(struct shmring_endpoint *ep, const struct mm_struct *mm);
+void shmring_meet(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
 
 /* mmap.c */
 int shmring_mmap(struct file *file, struct vm_area_struct *vma);

@@ -14,6 +14,7 @@
  *                   armed, wake_at; shmring_group_check(): position, full fence, bits
  *     so that       either the sleeper sees the position and does not sleep, or the
  *                   publisher sees armed and kicks
+ *     or, where the publisher makes no fence, with shmring_meet() in its place
  *   shmring_wake()  clears armed, then wakes
  *     pairs with    prepare_to_wait() before shmring_ready() in shmring_wait(),
  *                   poll_wait() before it in shmring_poll(), add_wait_queue() before it
@@ -105,6 +106,7 @@ static void shmring_arm(struct shmring_endpoint *ep, struct shmring_ring *ring, 
 		smp_store_release(state, *state | BIT_ULL(ep->slot));
 	}
 	smp_mb();	/* pairs with the fence in shmring_spsc_armed(), _group_check() */
+	shmring_meet(ep, ring);
 	if (shmring_is_group(ring) && event == SHMRING_EV_IN)
 		shmring_arm_share(ep, ring);
 }

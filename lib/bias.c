@@ -14,12 +14,15 @@
  * many times the records. Rings whose publications take tickets keep their fences: an addition
  * to one counter costs as much, and less if producers are not too quick with it.
  *
- * Only on the memfd backend: of the device the kernel arms as well.
+ * Of the device the kernel arms as well, for poll(2) and others that do not ask this library: it
+ * has the CPUs of an endpoint that says unfenced make their fences itself, where it can
+ * (SHMRING_FEATURE_UNFENCED).
  *
  * Ordering:
  *
  *   shmring_bias_say()     unfenced = 1, full fence, the peers' armed
- *     pairs with           armed, full fence, unfenced in shmring_bias_meet()
+ *     pairs with           armed, full fence, unfenced in shmring_bias_meet(), or in
+ *                          shmring_meet() of the module
  *     so that              either the sleeper knows that it needs membarrier(2), or it is
  *                          seen here, and woken
  *   shmring_bias_say()     positions, unfenced = 0, full fence, the peers' armed
@@ -96,7 +99,8 @@ void shmring_bias_start(struct shmring_handle *h)
 
 	bool tickets = shmring_has_tickets(&h->geo);
 
-	if (!h->ops->light || !h->mine || tickets || (h->geo.flags & SHMRING_CREATE_SPIN))
+	if (!h->mine || tickets || (h->geo.flags & SHMRING_CREATE_SPIN) ||
+	    !(shmring_load(&shmring_meta(h)->features) & SHMRING_FEATURE_UNFENCED))
 		return;
 	h->bias = shmring_bias_records(h);
 	/*
@@ -157,7 +161,7 @@ void shmring_bias_met(struct shmring_handle *h)
  */
 void shmring_bias_meet(const struct shmring_handle *h)
 {
-	if (h->ops->light && shmring_bias_said(h, SHMRING_UNFENCED))
+	if (shmring_bias_said(h, SHMRING_UNFENCED))
 		shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 }
 

@@ -153,7 +153,6 @@ struct shmring_many {
  * @probe: make META say whether the peer in @slot lives
  * @copy: copy a part of CONTROL, which others could take away while it is looked at: 0, or
  *	-EPROTO: it is gone; NULL: nobody can
- * @light: peers that sleep do so by this library alone, so fences can be left to them
  * @pollfd: as shmring_pollfd()
  * @armed: the endpoint armed itself for @events and will not look again
  * @rearm: take back what was signalled on pollfd
@@ -178,7 +177,6 @@ struct shmring_ops {
 	void (*arm)(struct shmring_handle *h, uint32_t events);
 	void (*probe)(struct shmring_handle *h, unsigned int slot);
 	int (*copy)(const struct shmring_handle *h, uint64_t offset, size_t len, void *to);
-	bool light;
 	int (*pollfd)(struct shmring_handle *h);
 	void (*rearm)(struct shmring_handle *h);
 	void (*armed)(struct shmring_handle *h, uint32_t events);

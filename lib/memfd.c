@@ -314,6 +314,7 @@ static void shmring_meta_fill(struct shmring_handle *h, const char *name,
 	meta->producers = h->geo.producers;
 	meta->consumers = h->geo.consumers;
 	meta->shared_offset = h->geo.shared_offset;
+	meta->features = SHMRING_FEATURE_UNFENCED;
 	note->mode = opts->mode;
 	note->placement = opts->placement;
 	memcpy(note->name, name, strlen(name));
@@ -745,7 +746,6 @@ const struct shmring_ops shmring_memfd_ops = {
 	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
 	.copy = shmring_memfd_copy,
-	.light = true,
 	.pollfd = shmring_notify_pollfd,
 	.rearm = shmring_notify_rearm,
 	.armed = shmring_notify_armed,

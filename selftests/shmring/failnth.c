@@ -280,6 +280,11 @@ static int call_mmap_control(struct trial *t)
 	return map_region(t, 3 * page_size(), PROT_READ, 0);
 }
 
+static int call_mmap_cursor(struct trial *t)
+{
+	return map_region(t, page_size(), PROT_READ | PROT_WRITE, (off_t)page_size());
+}
+
 static int call_mmap_data(struct trial *t)
 {
 	return map_region(t, (size_t)t->create.data_size, PROT_READ | PROT_WRITE,
@@ -356,6 +361,7 @@ TEST_F(fail, endpoint)
 TEST_F(fail, map)
 {
 	SWEEP({ "mmap control", a_ring, call_mmap_control, { ENOMEM } },
+	      { "mmap cursor", a_ring, call_mmap_cursor, { ENOMEM } },
 	      { "mmap data", a_ring, call_mmap_data, { ENOMEM } },
 	      { "populate data", a_mapping, call_populate, { ENOMEM, EFAULT } });
 }

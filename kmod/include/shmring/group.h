@@ -15,7 +15,8 @@
  * Ordering; the litmus tests are in Documentation/ordering.rst:
  *
  *   shmring_group_check    full fence between own position and the peers' state, or none:
- *                          then whoever arms has membarrier(2) make it
+ *                          then whoever arms has it made (shmring_bias_meet() of the
+ *                          library by membarrier(2), shmring_meet() of the kernel)
  *     pairs with           the full fence between the bit in state and the position
  *                          in whoever arms
  *     so that              one of the two sees the other: no lost wake-up

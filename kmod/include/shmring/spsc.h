@@ -31,7 +31,8 @@
  *                          whoever arms (kernel: shmring_arm(); library: arm)
  *     so that              one of the two sees the other: no lost wake-up
  *   shmring_spsc_armed     without fence: that order for the compiler alone
- *     pairs with           membarrier(2) in its place (library: shmring_bias_meet())
+ *     pairs with           in its place, one on this side's CPUs by whoever arms (library:
+ *                          membarrier(2) in shmring_bias_meet(); kernel: shmring_meet())
  *     so that              the same
  *
  * Everything here is for one thread at a time per side, does not sleep, takes no
@@ -180,7 +181,7 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 static inline int shmring_fence_published(__u64 records, int fence)
 {
 	if (!fence) {
-		shmring_light_fence();	/* pairs with membarrier(2) of whoever arms */
+		shmring_light_fence();	/* pairs with membarrier(2), shmring_meet() of whoever arms */
 		return 0;
 	}
 	shmring_fence();	/* pairs with the fence of whoever arms */

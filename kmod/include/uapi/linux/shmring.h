@@ -504,6 +504,9 @@ struct shmring_witness {
 	__aligned_u64 resv;
 };
 
+/* features */
+#define SHMRING_FEATURE_UNFENCED	0x1	/* the kernel makes up for an endpoint's unfenced */
+
 /**
  * struct shmring_meta - the META page
  * @magic: (k) SHMRING_MAGIC, written last
@@ -520,6 +523,7 @@ struct shmring_witness {
  * @producers: (k)
  * @consumers: (k)
  * @shared_offset: (k)
+ * @features: (k) SHMRING_FEATURE_*
  * @resv: zero
  * @slot: (k)
  * @rx_state: (k) consumers of MPSC, QUEUE and BROADCAST: a bit for each slot that is
@@ -544,7 +548,9 @@ struct shmring_meta {
 	__u32 producers;
 	__u32 consumers;
 	__aligned_u64 shared_offset;
-	__aligned_u64 resv[22];
+	__u32 features;
+	__u32 resv0;
+	__aligned_u64 resv[21];
 	struct shmring_slot slot[SHMRING_SLOTS_MAX];
 
 	__aligned_u64 rx_state;
@@ -619,7 +625,7 @@ struct shmring_lane_pos {
  * @closed: (u, k) the process (getpid(2)) that is about to close in order; of several that
  *	share the endpoint only the last one's word counts: others' is zeroed when it leaves
  * @unfenced: (u) SHMRING_FENCED, ...: does it publish or release without a full barrier?
- *	Of rings where user programs alone arm; never of one of the device
+ *	Of rings that have SHMRING_FEATURE_UNFENCED
  * @records: (u) records published or released
  * @stalls: (u) times the ring was found full (producer) or empty (consumer)
  * @sleeps: (u) times the endpoint slept
@@ -643,10 +649,10 @@ struct shmring_lane_pos {
  *
  * To arm: write wake_at, then armed, full barrier, look at the peer's position
  * once more, sleep only if it has not moved. To publish: write the position, full
- * barrier (none on a SPIN ring, and none while @unfenced: then whoever arms has
- * membarrier(2) make one), read armed. Whoever clears armed wakes the
- * endpoint after it. With more than two endpoints the bits in META stand for the
- * armed of all.
+ * barrier (none on a SPIN ring, and none while @unfenced: then whoever arms makes up for
+ * it, a program by membarrier(2) with MEMBARRIER_CMD_GLOBAL_EXPEDITED), read armed.
+ * Whoever clears armed wakes the endpoint after it. With more than two endpoints the bits
+ * in META stand for the armed of all.
  */
 struct shmring_cursor {
 	__aligned_u64 pos;
