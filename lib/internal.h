@@ -246,6 +246,9 @@ struct shmring_pace {
  * @lone: a producer that goes on without consumers
  * @lost: what was lost before this endpoint came
  * @pace: how to wait
+ * @dry: consumer of an SPSC ring: its position when it last found nothing
+ * @dry_records: and how many it had received
+ * @far: where the record that it waits for is likely to end, or NULL
  * @bias: records when the last sleeper was met
  * @notify: memfd: the thread behind pollfd, once there is one
  * @pollfd: memfd: its eventfd
@@ -278,6 +281,9 @@ struct shmring_handle {
 	bool lone;
 	uint64_t lost;
 	struct shmring_pace pace;
+	uint64_t dry;
+	uint64_t dry_records;
+	const unsigned char *far;
 	uint64_t bias;
 	struct shmring_notify *notify;
 };
@@ -377,6 +383,7 @@ void shmring_bias_catch_up(struct shmring_handle *h);
 
 /* pair.c */
 void shmring_pair_kick(struct shmring_handle *h, int kick);
+void shmring_pair_dry(struct shmring_handle *h, bool in_place);
 
 /* info.c */
 const void *shmring_look_at(const struct shmring_handle *h, uint64_t offset, size_t len,

@@ -7,6 +7,9 @@
 
 #include "internal.h"
 
+/* Record in place whose end is asked for while it is waited for; longer ones gain nothing. */
+#define SHMRING_FAR_MOST	32768
+
 /**
  * shmring_pair_kick() - what publishing or releasing said is to be done
  * @h: handle
@@ -43,6 +46,8 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 	rx->mine = h->mine;
 	rx->peer = h->cursor[0];
 	h->pace.mark = rx->done;
+	h->dry = rx->done;
+	h->dry_records = rx->records;
 	return 0;
 }
 
@@ -84,6 +89,28 @@ static int shmring_pair_release(struct shmring_handle *h, int kick)
 	return 0;
 }
 
+/**
+ * shmring_pair_dry() - a consumer found nothing, and is about to wait
+ * @h: handle of a consumer
+ * @in_place: the record will not be copied, perhaps not be read as a whole
+ *
+ * Where two answer each other the next record is likely to be as long as the last one. Its
+ * end, and the header that it will look at then, are asked for with each look. (Who reads all of
+ * a record comes by its end anyway, and leaves it to a producer that fills it.)
+ */
+void shmring_pair_dry(struct shmring_handle *h, bool in_place)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+	uint64_t size = rx->done - h->dry;
+
+	h->far = NULL;
+	if (in_place && rx->records - h->dry_records == 1 &&
+	    size > 2 * SHMRING_AHEAD_LINE && size <= SHMRING_FAR_MOST)
+		h->far = rx->data + ((rx->done + size - 1) & rx->mask);
+	h->dry = rx->done;
+	h->dry_records = rx->records;
+}
+
 /*
  * Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). The
  * line after it is asked for each time as well: all but the shortest records end there,
@@ -97,6 +124,10 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 	uint64_t end;
 
 	shmring_prefetch(at + SHMRING_AHEAD_LINE);
+	if (h->far) {
+		shmring_prefetch(h->far);
+		shmring_prefetch(h->far + 1);
+	}
 	if (!goal->need && !goal->records)
 		/* pairs with the store-release in shmring_spsc_publish() */
 		return shmring_load_acquire(&((const struct shmring_record *)rec)->word);

@@ -207,7 +207,8 @@ static void shmring_pace_in(struct shmring_handle *h)
 		shmring_pace_got(&h->pace, shmring_let_ahead(rx->peer, rx->done, rx->mask));
 }
 
-long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
+static long shmring_next_in(struct shmring *r, const void **payload, uint64_t deadline,
+			    bool in_place)
 {
 	struct shmring_handle *h = shmring_handle(r);
 	bool check = true;
@@ -227,6 +228,8 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 		len = shmring_look(h, payload, false);
 		if (len != -EAGAIN)
 			return len;
+	} else {
+		shmring_pair_dry(h, in_place);
 	}
 	if (deadline == SHMRING_NOWAIT) {
 		err = -EAGAIN;
@@ -265,6 +268,11 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 	return gone ? gone : err;
 }
 
+long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
+{
+	return shmring_next_in(r, payload, deadline, true);
+}
+
 /* Of a ring with many: the next record by the short way, or as it is found. */
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
@@ -278,7 +286,7 @@ long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 			return len;
 	}
 	do {
-		len = shmring_peek(r, &payload, deadline);
+		len = shmring_next_in(r, &payload, deadline, false);
 		if (len < 0)
 			return len;
 		if ((size_t)len > cap)

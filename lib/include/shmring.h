@@ -381,8 +381,7 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
 	r->reserved = 0;
-	kick = shmring_spsc_commit(&r->tx, len);
-	shmring_spsc_ahead_end(&r->tx, len);
+	kick = shmring_spsc_commit_in_place(&r->tx, len);
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;
@@ -550,11 +549,13 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
 	}
 	if (r->shared)
 		return __shmring_recv(r, buf, cap, deadline);
-	len = shmring_peek(r, &payload, deadline);
+	shmring_spsc_rewind(&r->rx);
+	len = shmring_spsc_peek(&r->rx, &payload);
 	if (shmring_unlikely(len < 0))
-		return len;
+		return __shmring_recv(r, buf, cap, deadline);
 	if (shmring_unlikely((size_t)len > cap))
 		return -EMSGSIZE;
+	shmring_spsc_next(&r->rx, len);
 	shmring_copy(buf, payload, (size_t)len);
 	shmring_release(r);
 	return len;

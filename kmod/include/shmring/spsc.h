@@ -79,6 +79,7 @@ static inline __u64 shmring_record_max(__u64 data_size)
 #define SHMRING_AHEAD_WRITE_BIG	2048	/* for records of two lines and more */
 #define SHMRING_AHEAD_READ	1024
 #define SHMRING_AHEAD_MOST	8192	/* longer copies are ahead by themselves */
+#define SHMRING_AHEAD_PLACE	1024	/* of longer ones written in place who knows which lines */
 #define SHMRING_AHEAD_LINE	64
 
 #define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
@@ -284,12 +285,8 @@ static inline void shmring_spsc_ahead_write(const struct shmring_spsc_tx *tx, __
  * A long record was written in place, and the next one is likely to be as long: ask for the
  * lines where it will end, which nobody has touched for a lap.
  */
-static inline void shmring_spsc_ahead_end(const struct shmring_spsc_tx *tx, __u64 len)
+static inline void shmring_spsc_ahead_end(const struct shmring_spsc_tx *tx, __u64 size)
 {
-	const __u64 size = shmring_record_size(len);
-
-	if (shmring_likely(size <= SHMRING_AHEAD_MOST))
-		return;
 	shmring_prefetch_write(tx->data + ((tx->tail + size - 1) & tx->mask));
 	shmring_prefetch_write(tx->data + ((tx->tail + size) & tx->mask));
 }
@@ -348,22 +345,13 @@ static inline int shmring_spsc_publish(struct shmring_spsc_tx *tx)
 	return shmring_spsc_armed(tx->peer, tx->tail, tx->records, tx->fence);
 }
 
-/**
- * shmring_spsc_commit() - put and publish in one, where nothing is held back
- * @tx: producer, with @hold_word zero
- * @len: payload bytes, at most those reserved
- *
- * The same stores to the ring in the same order, without the private ones between.
- *
- * Return: as shmring_spsc_armed(): 1 if the caller has to wake the consumer.
- */
-static inline int shmring_spsc_commit(struct shmring_spsc_tx *tx, __u64 len)
+/* Put and publish in one: the same stores to the ring, without the private ones between. */
+static __always_inline int shmring_spsc_put_one(struct shmring_spsc_tx *tx, __u64 len)
 {
 	__u32 *word = shmring_spsc_word(tx, tx->tail);
 	__u64 next = tx->tail + shmring_record_size(len);
 	__u64 records = tx->records + 1;
 
-	shmring_spsc_ahead_write(tx, tx->tail, next);
 	shmring_store(shmring_spsc_word(tx, next), 0);
 	/* pairs with the load-acquire in shmring_spsc_peek() */
 	shmring_store_release(word, SHMRING_REC_READY | (__u32)len);
@@ -373,6 +361,37 @@ static inline int shmring_spsc_commit(struct shmring_spsc_tx *tx, __u64 len)
 	/* pairs with the load-acquire of a consumer about to sleep, and the kernel's */
 	shmring_store_release(&tx->mine->pos, next);
 	return shmring_spsc_armed(tx->peer, next, records, tx->fence);
+}
+
+/**
+ * shmring_spsc_commit() - put and publish in one, where nothing is held back
+ * @tx: producer, with @hold_word zero
+ * @len: payload bytes, at most those reserved; all of them were written
+ *
+ * Return: as shmring_spsc_armed(): 1 if the caller has to wake the consumer.
+ */
+static __always_inline int shmring_spsc_commit(struct shmring_spsc_tx *tx, __u64 len)
+{
+	shmring_spsc_ahead_write(tx, tx->tail, tx->tail + shmring_record_size(len));
+	return shmring_spsc_put_one(tx, len);
+}
+
+/**
+ * shmring_spsc_commit_in_place() - the same where the payload was no copy
+ * @tx: producer, with @hold_word zero
+ * @len: payload bytes, at most those reserved; perhaps a few of them were written
+ *
+ * Return: likewise.
+ */
+static __always_inline int shmring_spsc_commit_in_place(struct shmring_spsc_tx *tx, __u64 len)
+{
+	int kick;
+
+	if (shmring_likely(len <= SHMRING_AHEAD_PLACE))
+		return shmring_spsc_commit(tx, len);
+	kick = shmring_spsc_put_one(tx, len);
+	shmring_spsc_ahead_end(tx, shmring_record_size(len));
+	return kick;
 }
 
 /**
