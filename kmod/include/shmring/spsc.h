@@ -182,7 +182,7 @@ static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 p
 static inline int shmring_fence_published(__u64 records, int fence)
 {
 	if (!fence) {
-		shmring_light_fence();	/* pairs with membarrier(2), shmring_meet() of whoever arms */
+		shmring_light_fence();	/* pairs with shmring_bias_meet(), shmring_meet() */
 		return 0;
 	}
 	shmring_fence();	/* pairs with the fence of whoever arms */
