@@ -162,21 +162,8 @@ check-trace: lib tools deps-kernel deps-trace kernel-$(KERNEL)
 lint-more: deps-lint-more lib
 	+$(Q)$(top)/selftests/check.sh lint-more
 
-# Slow kernels, so each program may take its time. KCSAN would panic at the first race
-# anywhere in the kernel; the harness judges those that are ours. The guest switches it on.
-slow := --timeout 7200 --program-timeout 2400 --env 'SHMRING_FUZZ_CALLS=$(or $(FUZZ_CALLS),100000)'
-on_debug := --kernel 6.1-debug $(slow) --append 'kmemleak=on page_poison=1 page_table_check=on'
-debug := $(top)/selftests/vm/run-vm $(on_debug)
-kcsan := $(top)/selftests/vm/run-vm --kernel 6.1-kcsan $(slow) \
-	--append 'panic_on_warn=0 kcsan.early_enable=0'
 check-debug: $(check_needs_vm) deps-debug-kernel deps-stress
-	$(Q)$(top)/selftests/vm/debug-kernel debug
-	$(Q)$(top)/selftests/vm/debug-kernel kcsan
-	$(Q)$(debug)
-	$(Q)$(kcsan)
-	$(Q)$(debug) --add /usr/bin/stress-ng:usr/bin/stress-ng -- \
-		stress-ng --dev 2 --dev-file /dev/shmring --timeout 120 --metrics-brief --temp-path /tmp
-	$(Q)$(top)/selftests/trinity/run $(or $(TRINITY_CALLS),100000) $(on_debug)
+	+$(Q)$(top)/selftests/check.sh debug kcsan stress-ng trinity
 
 coverage: $(check_needs_vm) deps-debug-kernel
 	$(Q)$(top)/selftests/vm/coverage

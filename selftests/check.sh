@@ -5,9 +5,11 @@
 # how it went: "N passed, N failed, N skipped" is the last line.
 #
 #   check.sh lint|lint-more|fast|vm|numa|vm-6.12|vm-sid|vm-arm64|clang|trace...   KERNEL=6.1
+#   check.sh debug kcsan stress-ng trinity
 #
 # vm: all that runs in a guest; vm-KERNEL: the module's tests on another kernel, which is
 # skipped, loudly, where it cannot be had; clang: the module compiled by it; trace: bpftrace.
+# The second line takes hours: kernels built for it, guests that are slow.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
@@ -19,7 +21,6 @@ counts=$(mktemp "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
 tests=$(mktemp -d "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
 trap 'rm -rf "$counts" "$tests"' EXIT
 mkdir -p "$out"
-
 # suite NAME COMMAND...: as a program of tap.awk's list. What is no TAP is one test.
 suite() {
 	local name=$1 log=$out/${1//\//-}.log rc=0
@@ -38,6 +39,23 @@ suite() {
 	fi
 	echo
 	echo "@end $name $rc"
+}
+
+# Kernels that are slow, so each program may take its time.
+slow=(--timeout 7200 --program-timeout 2400)
+debug=("${slow[@]}" --kernel 6.1-debug --append 'kmemleak=on page_poison=1 page_table_check=on')
+# It would panic at the first race anywhere in the kernel; run-vm judges those that are ours.
+# The guest switches it on.
+kcsan=("${slow[@]}" --kernel 6.1-kcsan --append 'panic_on_warn=0 kcsan.early_enable=0')
+
+# All that runs in a guest, but for what only measures; a guest for each part of it.
+in_parts() {
+	local part
+
+	for part in 'shmring/[a-g]*' 'shmring/[h-z]*' 'lib/*' 'tools/[1-6]*' 'tools/8*'; do
+		"$here/vm/run-vm" "$@" --counts "$counts" -t "$part" \
+			--env "SHMRING_FUZZ_CALLS=${FUZZ_CALLS:-100000}" | sed '$d'
+	done
 }
 
 judge() {
@@ -94,6 +112,30 @@ group() {
 				--add "$(command -v bpftrace):usr/bin/bpftrace" \
 				--add "$here/vm/trace-guest.sh:tests/trace.sh" -- \
 				env SHMRING=/usr/bin/shmring SHMRING_TEST_BACKEND=device sh /tests/trace.sh
+			echo "@done"
+		} | judge
+		;;
+	debug)
+		"$here/vm/debug-kernel" debug && in_parts "${debug[@]}"
+		;;
+	kcsan)
+		"$here/vm/debug-kernel" kcsan && in_parts "${kcsan[@]}"
+		;;
+	stress-ng)
+		"$here/vm/debug-kernel" debug || return
+		{
+			LIMIT=7200 suite stress-ng "$here/vm/run-vm" "${debug[@]}" \
+				--add /usr/bin/stress-ng:usr/bin/stress-ng -- \
+				stress-ng --dev 2 --dev-file /dev/shmring --timeout 120 \
+				--metrics-brief --temp-path /tmp
+			echo "@done"
+		} | judge
+		;;
+	trinity)
+		"$here/vm/debug-kernel" debug || return
+		{
+			LIMIT=7200 suite trinity "$here/trinity/run" "${TRINITY_CALLS:-100000}" \
+				"${debug[@]}"
 			echo "@done"
 		} | judge
 		;;
