@@ -21,6 +21,7 @@ counts=$(mktemp "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
 tests=$(mktemp -d "${TMPDIR:-/tmp}/shmring-check.XXXXXX")
 trap 'rm -rf "$counts" "$tests"' EXIT
 mkdir -p "$out"
+
 # suite NAME COMMAND...: as a program of tap.awk's list. What is no TAP is one test.
 suite() {
 	local name=$1 log=$out/${1//\//-}.log rc=0
