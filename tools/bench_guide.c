@@ -51,9 +51,9 @@ int bench_guide(int argc, char **argv)
 {
 	static const struct pc_args defaults = {
 		.baseline = &pc_pipe, .sizes = { 8, 64, 1024, 32768, 1048576 }, .n_sizes = 5,
-		.trip_size = 8, .rounds = 3, .target_ns = 10000000, .trip_target_ns = 40000000,
-		.ring_bytes = 65536, .least_slots = 4, .throughput = true, .round_trip = true,
-		.trace = true,
+		.trip_sizes = { 8 }, .n_trip_sizes = 1, .rounds = 3, .target_ns = 10000000,
+		.trip_target_ns = 40000000, .ring_bytes = 65536, .least_slots = 4,
+		.throughput = true, .round_trip = true, .trace = true,
 	};
 	const struct pc_contender *all[PC_CONTENDERS_MAX];
 	const struct pc_bench bench = {

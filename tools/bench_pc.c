@@ -260,7 +260,7 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 	unsigned int i;
 	int err = 0;
 
-	report->result = calloc((2 * PC_SIZES_MAX + 1) * args->contenders, sizeof(*report->result));
+	report->result = calloc(3 * PC_SIZES_MAX * args->contenders, sizeof(*report->result));
 	if (!report->result)
 		return -ENOMEM;
 	for (i = 0; args->throughput && i < args->n_sizes && !err; i++)
@@ -268,8 +268,8 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 	for (i = 0; args->throughput && args->batches && i < args->n_sizes && !err; i++)
 		if (args->sizes[i] <= PC_BATCH_LEN && args->sizes[i] % 8 == 0)
 			err = plan_group(args, report, args->sizes[i], PC_BATCH, false);
-	if (args->round_trip && !err)
-		err = plan_group(args, report, args->trip_size, 1, true);
+	for (i = 0; args->round_trip && i < args->n_trip_sizes && !err; i++)
+		err = plan_group(args, report, args->trip_sizes[i], 1, true);
 	return err;
 }
 
@@ -331,9 +331,9 @@ static const struct pc_contender *const all[] = {
 };
 
 static const struct pc_args defaults = {
-	.baseline = &pc_sysv_sem, .sizes = { 4, 8, 64, 1024 }, .n_sizes = 4, .trip_size = 64,
-	.rounds = 9, .target_ns = 50000000, .ring_bytes = 256 << 10, .throughput = true,
-	.round_trip = true, .trace = true,
+	.baseline = &pc_sysv_sem, .sizes = { 4, 8, 64, 1024 }, .n_sizes = 4,
+	.trip_sizes = { 64 }, .n_trip_sizes = 1, .rounds = 9, .target_ns = 50000000,
+	.ring_bytes = 256 << 10, .throughput = true, .round_trip = true, .trace = true,
 };
 
 /* The legend, and what the channels that keep statistics counted themselves. */

@@ -206,7 +206,8 @@ struct pc_args {
 	const struct pc_contender *baseline;
 	size_t sizes[PC_SIZES_MAX];
 	unsigned int n_sizes;
-	size_t trip_size;
+	size_t trip_sizes[PC_SIZES_MAX];
+	unsigned int n_trip_sizes;
 	unsigned int rounds;
 	uint64_t target_ns;
 	uint64_t trip_target_ns;

@@ -32,8 +32,8 @@ static const struct argp_option options[] = {
 	{ "mode", KEY_MODE, "WHICH", 0, "throughput, roundtrip or both (default)", 1 },
 	{ "sizes", KEY_SIZES, "LIST", 0,
 	  "Throughput: bytes of a record (default: pc 4,8,64,1024)", 1 },
-	{ "trip-size", KEY_TRIP_SIZE, "BYTES", 0,
-	  "Round trip: bytes of a record (default 64)", 1 },
+	{ "trip-size", KEY_TRIP_SIZE, "LIST", 0,
+	  "Round trip: bytes of a record (default: pc 64)", 1 },
 	{ "ring", KEY_RING, "BYTES", 0,
 	  "Memory for records in rings; K and M may follow (default: 256K)", 1 },
 	{ NULL, 0, NULL, 0, "How:", 2 },
@@ -112,18 +112,31 @@ static size_t len_min(const struct pc_args *args)
 	return args->bench->demonstrations ? 4 : 8;	/* peers take no less */
 }
 
-static void parse_sizes(struct argp_state *state, char *list)
+/* Return: how many are in @list; they are in @sizes then. */
+static unsigned int parse_sizes(struct argp_state *state, const char *what, char *list,
+				size_t *sizes)
 {
-	struct pc_args *args = state->input;
+	const struct pc_args *args = state->input;
 	char *size, *rest = list;
+	unsigned int n = 0;
 
-	args->n_sizes = 0;
 	while ((size = strsep(&rest, ","))) {
-		if (args->n_sizes == PC_SIZES_MAX)
-			argp_error(state, "--sizes: more than %d", PC_SIZES_MAX);
-		args->sizes[args->n_sizes++] =
-			tool_parse_size(state, "--sizes", size, len_min(args), len_max(args));
+		if (n == PC_SIZES_MAX)
+			argp_error(state, "%s: more than %d", what, PC_SIZES_MAX);
+		sizes[n++] = tool_parse_size(state, what, size, len_min(args), len_max(args));
 	}
+	return n;
+}
+
+static size_t longest(const size_t *sizes, unsigned int n)
+{
+	size_t most = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (sizes[i] > most)
+			most = sizes[i];
+	return most;
 }
 
 static void parse_mode(struct argp_state *state, const char *mode)
@@ -139,16 +152,14 @@ static void parse_mode(struct argp_state *state, const char *mode)
 static void check(struct argp_state *state)
 {
 	const struct pc_args *args = state->input;
-	size_t most = args->round_trip ? args->trip_size : 0;
-	unsigned int i;
+	size_t stream = args->throughput ? longest(args->sizes, args->n_sizes) : 0;
+	size_t trip = args->round_trip ? longest(args->trip_sizes, args->n_trip_sizes) : 0;
+	size_t most = stream > trip ? stream : trip;
 
 	if (args->json && args->tsv)
 		argp_error(state, "--json and --tsv exclude each other");
 	if ((args->producers || args->consumers) && !args->race)
 		argp_error(state, "--producers and --consumers are for 'shmring bench pc --race'; several of both are measured by 'shmring bench many'");
-	for (i = 0; args->throughput && i < args->n_sizes; i++)
-		if (args->sizes[i] > most)
-			most = args->sizes[i];
 	if (args->ring_bytes & (args->ring_bytes - 1))
 		argp_error(state, "--ring: %zu is not a power of two", args->ring_bytes);
 	if (!args->least_slots && args->ring_bytes < 4 * most)
@@ -171,11 +182,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_mode(state, arg);
 		return 0;
 	case KEY_SIZES:
-		parse_sizes(state, arg);
+		args->n_sizes = parse_sizes(state, "--sizes", arg, args->sizes);
 		return 0;
 	case KEY_TRIP_SIZE:
-		args->trip_size = tool_parse_size(state, "--trip-size", arg, len_min(args),
-						  len_max(args));
+		args->n_trip_sizes = parse_sizes(state, "--trip-size", arg, args->trip_sizes);
 		return 0;
 	case KEY_RING:
 		args->ring_bytes = tool_parse_size(state, "--ring", arg, 4096, 64 << 20);

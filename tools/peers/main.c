@@ -69,7 +69,8 @@ static const struct pc_contender *const all[] = {
 };
 
 static const struct pc_args defaults = {
-	.sizes = { 8, 64, 256, 1024, 4096, 65536 }, .n_sizes = 6, .trip_size = 64,
+	.sizes = { 8, 64, 256, 1024, 4096, 65536 }, .n_sizes = 6,
+	.trip_sizes = { 64 }, .n_trip_sizes = 1,
 	.rounds = 5, .target_ns = 10000000, .ring_bytes = 256 << 10, .least_slots = 64,
 	.throughput = true, .round_trip = true, .batches = true,
 };

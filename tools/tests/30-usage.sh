@@ -80,6 +80,8 @@ wrong 2 "not enough for 4 records" bench pc --ring 4K --sizes 2000
 wrong 2 "not two usable CPUs" bench pc --cpus 0,99999
 wrong 2 "not two usable CPUs" bench pc --cpus 0
 wrong 2 "not throughput, roundtrip or both" bench pc --mode sideways
+wrong 2 "--trip-size: more than 16" bench pc --trip-size 8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8
+wrong 2 "not enough for 4 records of 2048" bench pc --ring 4K --trip-size 64,2048,8
 for command in show stat hz; do
 	wrong 1 "there is no ring '$ring'" $command -b "$BACKEND" "$ring"
 done
