@@ -183,6 +183,8 @@ static void put_skipped(FILE *f, const json_t *skipped)
 
 static void put_document(FILE *f, const json_t *doc, const json_t **list)
 {
+	const json_t *checks = json_object_get(doc, "checks");
+
 	fputs("<h2>bench ", f);
 	html_put(f, html_text(doc, "bench"));
 	fputs("<span class=\"sub\"> ", f);
@@ -191,8 +193,10 @@ static void put_document(FILE *f, const json_t *doc, const json_t **list)
 	html_put(f, html_text(json_object_get(doc, "environment"), "cpu"));
 	fputs(", Linux ", f);
 	html_put(f, html_text(json_object_get(doc, "environment"), "kernel"));
-	fprintf(f, "; %.0f records checked, none wrong.</p>\n",
-		html_number(json_object_get(doc, "checks"), "records"));
+	fprintf(f, "; %.0f records checked", html_number(checks, "records"));
+	if (html_number(checks, "marked") > 0)
+		fprintf(f, ", %.0f by their first and last word", html_number(checks, "marked"));
+	fputs(", none wrong.</p>\n", f);
 	html_put_advice(f, doc);
 	put_plots(f, json_object_get(doc, "results"), list);
 	put_skipped(f, json_object_get(doc, "skipped"));

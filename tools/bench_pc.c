@@ -226,6 +226,18 @@ static void free_report(struct pc_report *report)
 	json_decref(report->skipped);
 }
 
+/* Why @who takes no part in a group; NULL: it does. */
+static const char *unfit(const struct pc_bench *bench, const struct pc_contender *who,
+			 const struct pc_shape *shape)
+{
+	size_t most = pc_len_max(bench, who);
+
+	if (shape->len > most)
+		return most == PC_SLOTS_LEN_MAX ? "it is measured with records of up to 64 KiB" :
+						  "it is measured with records of up to 1 MiB";
+	return who->unfit ? who->unfit(shape) : NULL;
+}
+
 /* One more group: everyone at one length. */
 static int plan_group(const struct pc_args *args, struct pc_report *report, size_t len,
 		      unsigned int batch, bool round_trip)
@@ -240,7 +252,7 @@ static int plan_group(const struct pc_args *args, struct pc_report *report, size
 		struct pc_result *r = &report->result[report->results++];
 
 		r->who = args->who[i];
-		r->unfit = r->who->unfit ? r->who->unfit(&shape) : NULL;
+		r->unfit = unfit(args->bench, r->who, &shape);
 		r->round_trip = round_trip;
 		r->len = len;
 		r->ring_bytes = shape.ring_bytes;
@@ -271,6 +283,19 @@ static int plan(const struct pc_args *args, struct pc_report *report)
 	for (i = 0; args->round_trip && i < args->n_trip_sizes && !err; i++)
 		err = plan_group(args, report, args->trip_sizes[i], 1, true);
 	return err;
+}
+
+/* Is there anything to measure? */
+static int anyone_fits(const struct pc_report *report)
+{
+	const struct pc_result *first = report->result;
+	unsigned int i;
+
+	for (i = 0; i < report->results; i++)
+		if (!report->result[i].unfit)
+			return TOOL_OK;
+	return tool_say(TOOL_USAGE, "nobody who takes part carries such records; %s and %zu bytes: %s",
+			first->who->name, first->len, first->unfit);
 }
 
 static int print(const struct pc_args *args, const struct pc_report *report)
@@ -314,6 +339,8 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 	code = choose(&args, &report);
 	if (!code && plan(&args, &report))
 		code = tool_fail(-ENOMEM, "cannot hold the results");
+	if (!code)
+		code = anyone_fits(&report);
 	if (!code) {
 		report.environment = bench_environment(&args.place);
 		code = run_all(&args, &report);
@@ -326,8 +353,9 @@ int pc_bench_run(const struct pc_bench *bench, int argc, char **argv)
 
 static const struct pc_contender *const all[] = {
 	&pc_sysv_sem, &pc_sysv_int, &pc_msg_file, &pc_textbook, &pc_plain, &pc_memfd,
-	&pc_memfd_spin, &pc_memfd_mpsc, &pc_memfd_queue, &pc_memfd_broadcast, &pc_device,
-	&pc_device_spin, &pc_device_mpsc, &pc_device_queue, &pc_device_broadcast,
+	&pc_memfd_spin, &pc_memfd_in_place, &pc_memfd_mpsc, &pc_memfd_queue,
+	&pc_memfd_broadcast, &pc_device, &pc_device_spin, &pc_device_in_place, &pc_device_mpsc,
+	&pc_device_queue, &pc_device_broadcast,
 };
 
 static const struct pc_args defaults = {
@@ -335,6 +363,10 @@ static const struct pc_args defaults = {
 	.trip_sizes = { 64 }, .n_trip_sizes = 1, .rounds = 9, .target_ns = 50000000,
 	.ring_bytes = 256 << 10, .throughput = true, .round_trip = true, .trace = true,
 };
+
+#define LEGEND PC_LEGEND "\n"						\
+	"in-place: nothing is copied, and the first and the last word of each record are written " \
+	"and checked; the others copy and check all of it."
 
 /* The legend, and what the channels that keep statistics counted themselves. */
 static char *advise(json_t *doc)
@@ -347,7 +379,7 @@ static char *advise(json_t *doc)
 	f = open_memstream(&text, &n);
 	if (!f)
 		return NULL;
-	fputs(PC_LEGEND, f);
+	fputs(LEGEND, f);
 	json_array_foreach(json_object_get(doc, "results"), i, o) {
 		s = json_object_get(json_object_get(o, "extra"), "statistics");
 		if (!s)
@@ -374,11 +406,12 @@ int bench_pc(int argc, char **argv)
 		"compare them."
 		"\v"
 		"Every record carries its number and a pattern, is copied in, copied out and checked in "
-		"full; a wrong one ends the benchmark with exit status 6. Figures are medians of "
+		"full; only shmring in place copies nothing, and writes and checks the first and the last "
+		"word of each. A wrong one ends the benchmark with exit status 6. Figures are medians of "
 		"interleaved rounds; ratios are taken round by round. They hold for this machine and "
 		"this moment. Several producers and consumers: --race shows that they are served right, "
 		"'shmring bench many' how fast.",
-		.legend = PC_LEGEND,
+		.legend = LEGEND,
 		.advise = advise,
 		.demonstrations = true,
 		.all = all,

@@ -16,6 +16,8 @@
 #define PC_BATCH	32
 #define PC_BATCH_LEN	1024	/* the longest record that batches are made of */
 #define PC_LEN_MAX	1048576
+#define PC_PLACE_LEN_MAX	(4 * PC_LEN_MAX)	/* of records that nobody copies */
+#define PC_SLOTS_LEN_MAX	(PC_LEN_MAX / 16)	/* where PC_SLOTS have that length */
 #define PC_SLOTS	1024	/* of the textbook's buffer */
 
 /**
@@ -50,6 +52,9 @@ struct pc_channel;
  * @name: for people, options and results
  * @what: one line on what it is
  * @where: what it needs room for, or a name in, for what goes wrong with that; or NULL
+ * @most: bytes of the longest record that it is measured with; 0: PC_SLOTS_LEN_MAX, or
+ *	PC_LEN_MAX where slots are few
+ * @in_place: only the first and the last word of each record are written and checked
  * @spins: its ends never sleep, so they need a CPU each
  * @ours: no peer: a limit, a reference, or shmring itself
  * @available: 0, or why it cannot run here: a negative errno
@@ -72,6 +77,8 @@ struct pc_contender {
 	const char *name;
 	const char *what;
 	const char *where;
+	size_t most;
+	bool in_place;
 	bool spins;
 	bool ours;
 	int (*available)(void);
@@ -113,11 +120,13 @@ extern const struct pc_contender pc_textbook;		/* bench_pc_textbook.c */
 extern const struct pc_contender pc_plain;		/* bench_pc_plain.c */
 extern const struct pc_contender pc_memfd;		/* bench_pc_shmring.c */
 extern const struct pc_contender pc_memfd_spin;
+extern const struct pc_contender pc_memfd_in_place;
 extern const struct pc_contender pc_memfd_mpsc;
 extern const struct pc_contender pc_memfd_queue;
 extern const struct pc_contender pc_memfd_broadcast;
 extern const struct pc_contender pc_device;
 extern const struct pc_contender pc_device_spin;
+extern const struct pc_contender pc_device_in_place;
 extern const struct pc_contender pc_device_mpsc;
 extern const struct pc_contender pc_device_queue;
 extern const struct pc_contender pc_device_broadcast;
@@ -239,6 +248,8 @@ struct pc_args {
 	"A round trip includes one reading of the clock."
 
 void pc_parse(struct pc_args *args, const struct pc_bench *bench, int argc, char **argv);
+/* Bytes of the longest record that @bench measures @who with. */
+size_t pc_len_max(const struct pc_bench *bench, const struct pc_contender *who);
 
 /* bench_pc.c: all of it; returns an exit code */
 int pc_bench_run(const struct pc_bench *bench, int argc, char **argv);

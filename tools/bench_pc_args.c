@@ -101,10 +101,26 @@ static void parse_contenders(struct argp_state *state, char *list)
 	}
 }
 
-/* 1024 slots of the longest record are 64 MiB; more would be about memory alone. */
+/* 1024 slots of PC_SLOTS_LEN_MAX are 64 MiB; more would be about memory alone. */
+size_t pc_len_max(const struct pc_bench *bench, const struct pc_contender *who)
+{
+	if (who->most)
+		return who->most;
+	return bench->small_slots ? PC_LEN_MAX : PC_SLOTS_LEN_MAX;
+}
+
+/* Of anyone: who takes part may not be known yet. */
 static size_t len_max(const struct pc_args *args)
 {
-	return args->bench->small_slots ? PC_LEN_MAX : PC_LEN_MAX / 16;
+	size_t most = 0, len;
+	unsigned int i;
+
+	for (i = 0; i < args->bench->n; i++) {
+		len = pc_len_max(args->bench, args->bench->all[i]);
+		if (len > most)
+			most = len;
+	}
+	return most;
 }
 
 static size_t len_min(const struct pc_args *args)

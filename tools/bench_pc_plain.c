@@ -133,6 +133,7 @@ static void plain_leave(struct pc_channel *c)
 const struct pc_contender pc_plain = {
 	.name = "plain-ring",
 	.what = "best-practice SPSC ring of fixed slots: cached indexes, 128 bytes apart, spinning",
+	.most = PC_LEN_MAX,
 	.spins = true,
 	.ours = true,
 	.available = plain_available,

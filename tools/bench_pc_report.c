@@ -130,7 +130,10 @@ json_t *pc_document(const struct pc_report *report)
 			json_decref(doc);
 			return NULL;
 		}
-		bench_doc_checked(doc, report->result[i].counted);
+		if (report->result[i].who->in_place)
+			bench_doc_marked(doc, report->result[i].counted);
+		else
+			bench_doc_checked(doc, report->result[i].counted);
 	}
 	return doc;
 }

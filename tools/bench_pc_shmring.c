@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * shmring on each backend: SPSC in the two ways that programs use it, sleeping when there
- * is nothing to do (all defaults) and never sleeping; and the topologies for several, with
- * one producer and one consumer, so that what they cost beside SPSC is seen.
+ * is nothing to do (all defaults) and never sleeping, the latter in place as well; and the
+ * topologies for several, with one producer and one consumer, so that what they cost beside
+ * SPSC is seen.
  */
-#include <sys/uio.h>
-
 #include "bench_pc_loops.h"
-
-/**
- * struct pc_channel - a ring
- * @keeper: holds it open while the processes are made
- * @r: this process's end
- * @opts: how it was made
- * @msg: where the records of a batch are
- */
-struct pc_channel {
-	struct shmring *keeper;
-	struct shmring *r;
-	struct shmring_opts opts;
-	struct iovec msg[PC_BATCH];
-};
+#include "bench_pc_shmring.h"
 
 static inline __attribute__((always_inline))
 int ring_send(struct pc_channel *c, const void *buf, size_t len)
@@ -140,7 +126,25 @@ static uint64_t ring_memory(const struct pc_channel *c)
 	return shmring_info(c->keeper, &info) ? 0 : info.control_size + info.data_size;
 }
 
-#define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, TOPOLOGY, SPINS)	\
+#define BY_COPY								\
+	.most = PC_LEN_MAX,						\
+	.produce = ring_produce,					\
+	.consume = ring_consume,					\
+	.produce_batch = ring_produce_batch,				\
+	.consume_batch = ring_consume_batch,				\
+	.client = ring_client,						\
+	.server = ring_server
+
+#define IN_PLACE							\
+	.most = PC_PLACE_LEN_MAX,					\
+	.in_place = true,						\
+	.unfit = pc_place_unfit,					\
+	.produce = pc_place_produce,					\
+	.consume = pc_place_consume,					\
+	.client = pc_place_client,					\
+	.server = pc_place_server
+
+#define RING_CONTENDER(NAME, TITLE, WHAT, BACKEND, TOPOLOGY, SPINS, HOW)	\
 static const struct kind NAME##_kind = {				\
 	SHMRING_BACKEND_##BACKEND, SHMRING_TOPO_##TOPOLOGY, SPINS	\
 };									\
@@ -167,26 +171,30 @@ const struct pc_contender pc_##NAME = {					\
 	.leave = ring_leave,						\
 	.counters = ring_counters,					\
 	.memory = ring_memory,						\
-	.produce = ring_produce,					\
-	.consume = ring_consume,					\
-	.produce_batch = ring_produce_batch,				\
-	.consume_batch = ring_consume_batch,				\
-	.client = ring_client,						\
-	.server = ring_server,						\
+	HOW,								\
 }
 
 RING_CONTENDER(memfd, "shmring-memfd", "memfd, all defaults: SPSC, sleeps when idle",
-	       MEMFD, SPSC, false);
-RING_CONTENDER(memfd_spin, "shmring-memfd-spin", "memfd, SPSC, never sleeps", MEMFD, SPSC, true);
-RING_CONTENDER(memfd_mpsc, "shmring-memfd-mpsc", "memfd, MPSC", MEMFD, MPSC, false);
-RING_CONTENDER(memfd_queue, "shmring-memfd-queue", "memfd, QUEUE", MEMFD, QUEUE, false);
+	       MEMFD, SPSC, false, BY_COPY);
+RING_CONTENDER(memfd_spin, "shmring-memfd-spin", "memfd, SPSC, never sleeps", MEMFD, SPSC, true,
+	       BY_COPY);
+RING_CONTENDER(memfd_in_place, "shmring-memfd-in-place",
+	       "memfd, SPSC, never sleeps, no copy: two words of each record", MEMFD, SPSC, true,
+	       IN_PLACE);
+RING_CONTENDER(memfd_mpsc, "shmring-memfd-mpsc", "memfd, MPSC", MEMFD, MPSC, false, BY_COPY);
+RING_CONTENDER(memfd_queue, "shmring-memfd-queue", "memfd, QUEUE", MEMFD, QUEUE, false, BY_COPY);
 RING_CONTENDER(memfd_broadcast, "shmring-memfd-broadcast", "memfd, BROADCAST", MEMFD, BROADCAST,
-	       false);
+	       false, BY_COPY);
 RING_CONTENDER(device, "shmring-device", "/dev/shmring, all defaults: SPSC, sleeps when idle",
-	       DEVICE, SPSC, false);
+	       DEVICE, SPSC, false, BY_COPY);
 RING_CONTENDER(device_spin, "shmring-device-spin", "/dev/shmring, SPSC, never sleeps", DEVICE, SPSC,
-	       true);
-RING_CONTENDER(device_mpsc, "shmring-device-mpsc", "/dev/shmring, MPSC", DEVICE, MPSC, false);
-RING_CONTENDER(device_queue, "shmring-device-queue", "/dev/shmring, QUEUE", DEVICE, QUEUE, false);
+	       true, BY_COPY);
+RING_CONTENDER(device_in_place, "shmring-device-in-place",
+	       "/dev/shmring, SPSC, never sleeps, no copy: two words of each record", DEVICE, SPSC,
+	       true, IN_PLACE);
+RING_CONTENDER(device_mpsc, "shmring-device-mpsc", "/dev/shmring, MPSC", DEVICE, MPSC, false,
+	       BY_COPY);
+RING_CONTENDER(device_queue, "shmring-device-queue", "/dev/shmring, QUEUE", DEVICE, QUEUE, false,
+	       BY_COPY);
 RING_CONTENDER(device_broadcast, "shmring-device-broadcast", "/dev/shmring, BROADCAST", DEVICE,
-	       BROADCAST, false);
+	       BROADCAST, false, BY_COPY);

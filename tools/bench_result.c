@@ -26,10 +26,11 @@ json_t *bench_doc_new(const char *bench, json_t *environment, json_t *parameters
 
 	gmtime_r(&t, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:[], s:[], s:{s:I, s:i}}",
+	return json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:[], s:[], s:{s:I, s:I, s:i}}",
 			 "format", BENCH_FORMAT, "version", BENCH_VERSION, "bench", bench,
 			 "date", when, "environment", environment, "parameters", parameters,
-			 "results", "skipped", "checks", "records", (json_int_t)0, "failed", 0);
+			 "results", "skipped", "checks", "records", (json_int_t)0, "marked",
+			 (json_int_t)0, "failed", 0);
 }
 
 static json_t *numbers(const double *v, unsigned int n)
@@ -93,11 +94,21 @@ void bench_doc_skip(json_t *doc, const char *contender, const char *why)
 			      json_pack("{s:s, s:s}", "contender", contender, "why", why));
 }
 
-void bench_doc_checked(json_t *doc, uint64_t records)
+static void count(json_t *doc, const char *what, uint64_t records)
 {
-	json_t *n = json_object_get(json_object_get(doc, "checks"), "records");
+	json_t *n = json_object_get(json_object_get(doc, "checks"), what);
 
 	json_integer_set(n, json_integer_value(n) + (json_int_t)records);
+}
+
+void bench_doc_checked(json_t *doc, uint64_t records)
+{
+	count(doc, "records", records);
+}
+
+void bench_doc_marked(json_t *doc, uint64_t records)
+{
+	count(doc, "marked", records);
 }
 
 int bench_doc_print(json_t *doc, enum bench_form form, const char *advice)

@@ -60,6 +60,8 @@ int bench_doc_add(json_t *doc, const struct bench_result *r);
 void bench_doc_skip(json_t *doc, const char *contender, const char *why);
 /* So many more records were checked, and all were right. */
 void bench_doc_checked(json_t *doc, uint64_t records);
+/* The same by the first and the last word of each only. */
+void bench_doc_marked(json_t *doc, uint64_t records);
 /* @advice: what to make of it, for people; may be NULL. Returns an exit code. */
 int bench_doc_print(json_t *doc, enum bench_form form, const char *advice);
 

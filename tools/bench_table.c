@@ -368,15 +368,19 @@ void bench_print_skipped(const json_t *skipped)
 
 void bench_print_head(const json_t *doc)
 {
-	const json_t *checked = json_object_get(json_object_get(doc, "checks"), "records");
+	const json_t *checks = json_object_get(doc, "checks");
+	long long checked = json_integer_value(json_object_get(checks, "records"));
+	long long marked = json_integer_value(json_object_get(checks, "marked"));
 
 	bench_print_environment(json_object_get(doc, "environment"), stdout);
 	printf("asked     ");
 	bench_print_extra(json_object_get(doc, "parameters"));
 	putchar('\n');
-	if (json_integer_value(checked))
-		printf("checked   %lld records in full, all as they were sent\n",
-		       (long long)json_integer_value(checked));
+	if (checked)
+		printf("checked   %lld records in full, all as they were sent\n", checked);
+	if (marked)
+		printf("checked   %lld records by their first and last word, all as they were sent\n",
+		       marked);
 	bench_print_skipped(json_object_get(doc, "skipped"));
 }
 

@@ -80,8 +80,13 @@ wrong 2 "not enough for 4 records" bench pc --ring 4K --sizes 2000
 wrong 2 "not two usable CPUs" bench pc --cpus 0,99999
 wrong 2 "not two usable CPUs" bench pc --cpus 0
 wrong 2 "not throughput, roundtrip or both" bench pc --mode sideways
+wrong 2 "--trip-size: 8M is not between 4 and 4194304" bench pc --trip-size 64,8M
 wrong 2 "--trip-size: more than 16" bench pc --trip-size 8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8
 wrong 2 "not enough for 4 records of 2048" bench pc --ring 4K --trip-size 64,2048,8
+wrong 2 "2097152 bytes: it is measured with records of up to 1 MiB" \
+	bench pc -c shmring-memfd --mode roundtrip --trip-size 2M --ring 8M
+wrong 2 "131072 bytes: it is measured with records of up to 64 KiB" \
+	bench pc -c textbook-ring --mode roundtrip --trip-size 128K --ring 8M
 for command in show stat hz; do
 	wrong 1 "there is no ring '$ring'" $command -b "$BACKEND" "$ring"
 done

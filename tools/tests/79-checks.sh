@@ -27,6 +27,15 @@ for who in sysv-sem message-file textbook-ring "$ours" "$ours-mpsc" "$ours-queue
 		spoiled "$who delivered a record that is not what was sent" pc $fast --mode $mode -c "$who"
 	done
 done
+if [ "$(nproc)" -lt 2 ]; then
+	skip "in place" "it spins, which needs two CPUs"
+else
+	for mode in throughput roundtrip; do
+		# shellcheck disable=SC2086
+		spoiled "$ours-in-place delivered a record that is not what was sent" \
+			pc $fast --mode $mode -c "$ours-in-place"
+	done
+fi
 # shellcheck disable=SC2086
 for who in pipe unix-seqpacket tcp posix-shm-sem mmap-file; do
 	spoiled "$who delivered a record that is not what was sent" guide $fast --mode throughput -c "$who"
