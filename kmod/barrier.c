@@ -6,8 +6,10 @@
  * and says so in its CURSOR page (unfenced). Then whoever arms makes up for it, as
  * membarrier(2) does between programs: the programs that can publish are those that have the
  * page mapped, and a CPU that runs one of them is in its address space's mask, which is also
- * what takes entries out of that CPU's TLB. So a word of a peer costs the peer's own CPUs an
- * interrupt, and nobody else's.
+ * what takes entries out of that CPU's TLB. So a word of a peer costs the CPUs an interrupt
+ * that run the peer, or last did, and no others.
+ *
+ * ring->lock is not held meanwhile: another module may wait for it with interrupts off.
  *
  * Ordering:
  *
@@ -101,24 +103,39 @@ static void shmring_interrupt(void *unused)
 /**
  * shmring_meet() - @ep is armed: have peers that make no fence make one
  * @ep: endpoint, after armed and a full barrier
- * @ring: its ring; ring->lock is held
+ * @ring: its ring; ring->lock is held, but not all the time: who may be kicked meanwhile is
+ *	queued already, and looks afterwards
  *
  * Context: interrupts are enabled; waits for other CPUs' interrupts.
  */
-void shmring_meet(const struct shmring_endpoint *ep, const struct shmring_ring *ring)
+void shmring_meet(const struct shmring_endpoint *ep, struct shmring_ring *ring)
+	__must_hold(&ring->lock)
 {
 	bool producer = ep->role == SHMRING_ROLE_PRODUCER;
 	u32 slot = producer ? ring->producers : 0;
 	u32 end = producer ? ring->slots : ring->producers;
 	const struct shmring_publisher *p;
+	bool anybody = false;
 
 	if (!(ring->meta->features & SHMRING_FEATURE_UNFENCED))
 		return;
+	/* One that is in use only grows: to meet more than one has to does no harm. */
+	if (!ring->meeting)
+		cpumask_clear(ring->meet);
 	for (; slot < end; slot++) {
 		if (!ring->slot[slot] ||
 		    READ_ONCE(ring->cursor[slot]->unfenced) != SHMRING_UNFENCED)
 			continue;
-		list_for_each_entry(p, &ring->slot[slot]->publishers, link)
-			on_each_cpu_mask(shmring_cpus_of(p->mm), shmring_interrupt, NULL, true);
+		list_for_each_entry(p, &ring->slot[slot]->publishers, link) {
+			cpumask_or(ring->meet, ring->meet, shmring_cpus_of(p->mm));
+			anybody = true;
+		}
 	}
+	if (!anybody)
+		return;
+	ring->meeting++;
+	spin_unlock(&ring->lock);
+	on_each_cpu_mask(ring->meet, shmring_interrupt, NULL, true);
+	spin_lock(&ring->lock);
+	ring->meeting--;
 }

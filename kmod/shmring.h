@@ -20,6 +20,7 @@
 #ifndef SHMRING_INTERNAL_H
 #define SHMRING_INTERNAL_H
 
+#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -102,6 +103,8 @@ struct shmring_need {
  * @slot: the endpoint that holds each slot; by @lock
  * @cursor: the CURSOR page of each slot; by @lock
  * @turn: QUEUE: the consumer to think of first; by @lock
+ * @meet: CPUs that are being interrupted, or are to be; grows while @meeting, by @lock
+ * @meeting: how many wait for that; by @lock
  * @meta: the META page
  * @group: the core's view of META, CURSOR pages and SHARED
  * @inode: owns the pages
@@ -139,6 +142,8 @@ struct shmring_ring {
 	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
 	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
 	u32 turn;
+	cpumask_var_t meet;
+	unsigned int meeting;
 	struct shmring_meta *meta;
 	struct shmring_group group;
 	struct inode *inode;
@@ -292,7 +297,7 @@ struct shmring_ring *shmring_find_next(u64 after);
 /* barrier.c */
 int shmring_publisher_add(struct shmring_endpoint *ep, const struct mm_struct *mm, gfp_t gfp);
 void shmring_publisher_remove(struct shmring_endpoint *ep, const struct mm_struct *mm);
-void shmring_meet(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+void shmring_meet(const struct shmring_endpoint *ep, struct shmring_ring *ring);
 
 /* mmap.c */
 int shmring_mmap(struct file *file, struct vm_area_struct *vma);
@@ -314,6 +319,7 @@ struct shmring_need shmring_need_of(const struct shmring_endpoint *ep,
 int shmring_holds(const struct shmring_endpoint *ep, const struct shmring_ring *ring, u32 event,
 		  const struct shmring_need *need, bool gone);
 int shmring_peers_gone(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+bool shmring_share_reached(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
 u64 shmring_lane_share(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 		       const struct shmring_need *need, u64 *records);
 

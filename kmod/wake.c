@@ -87,7 +87,7 @@ static void shmring_arm_share(struct shmring_endpoint *ep, struct shmring_ring *
 	smp_mb();	/* pairs with the fence in shmring_group_check() */
 }
 
-/* Ask to be kicked when the event holds. Under ring->lock. */
+/* Ask to be kicked when the event holds. Under ring->lock, which is dropped in between. */
 static void shmring_arm(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 event,
 			const struct shmring_need *need)
 {
@@ -125,7 +125,7 @@ static void shmring_arm_end(struct shmring_ring *ring, u32 slot, u32 role)
 /**
  * shmring_ready() - which events hold?
  * @ep: endpoint
- * @ring: its ring; ring->lock is held
+ * @ring: its ring; ring->lock is held, with @arm not all the time (see shmring_meet())
  * @events: SHMRING_EV_*
  * @bytes: as need in &struct shmring_ioc_wait
  * @records: likewise
@@ -259,7 +259,7 @@ static bool shmring_holds_armed(const struct shmring_endpoint *ep, struct shmrin
 
 	if (shmring_holds(ep, ring, event, &ep->need, gone))
 		return true;
-	if (event != SHMRING_EV_IN)
+	if (event != SHMRING_EV_IN || !shmring_share_reached(ep, ring))
 		return false;
 	WRITE_ONCE(ring->cursor[ep->slot]->wake_at, 1);
 	smp_mb();	/* pairs with the fence in shmring_group_check() */

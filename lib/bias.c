@@ -14,9 +14,9 @@
  * many times the records. Rings whose publications take tickets keep their fences: an addition
  * to one counter costs as much, and less if producers are not too quick with it.
  *
- * Of the device the kernel arms as well, for poll(2) and others that do not ask this library: it
+ * Of the device the kernel arms, for poll(2) and others that do not ask this library as well: it
  * has the CPUs of an endpoint that says unfenced make their fences itself, where it can
- * (SHMRING_FEATURE_UNFENCED).
+ * (SHMRING_FEATURE_UNFENCED), and no membarrier(2) is called.
  *
  * Ordering:
  *
@@ -104,11 +104,12 @@ void shmring_bias_start(struct shmring_handle *h)
 		return;
 	h->bias = shmring_bias_records(h);
 	/*
-	 * Both: to be interrupted by the peer's, and to know that the own one works. Children
-	 * that go on with this handle inherit the registration.
+	 * Of the device the kernel makes up for it. Else both: to be interrupted by the peer's
+	 * membarrier, and to know that the own one works. Children that go on with this handle
+	 * inherit the registration.
 	 */
-	if (shmring_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) ||
-	    shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
+	if (!h->ops->arm && (shmring_membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) ||
+			     shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)))
 		say = SHMRING_FENCES_NEEDED;
 	else
 		*shmring_bias_fence(h) = SHMRING_FENCE_LEARN;
@@ -125,8 +126,11 @@ static void shmring_bias_say(struct shmring_handle *h, uint32_t say)
 	shmring_fence();	/* pairs with the fence in shmring_arm_begin() */
 	for (slot = h->peers; slot < h->peers_end; slot++)
 		/* pairs with the store-release in shmring_arm_begin() */
-		if (shmring_load_acquire(&h->cursor[slot]->armed) == SHMRING_ARMED_YES)
+		if (shmring_load_acquire(&h->cursor[slot]->armed) == SHMRING_ARMED_YES) {
 			shmring_wake(h, slot);
+			if (h->ops->wakes_all)
+				break;
+		}
 }
 
 /**
@@ -157,12 +161,18 @@ void shmring_bias_met(struct shmring_handle *h)
  * @h: handle that has made its full fence
  *
  * Where membarrier(2) fails though a peer relies on it, the ring is looked at in slices
- * anyway.
+ * anyway. On the device the kernel has to be asked (shmring_arm()).
  */
 void shmring_bias_meet(const struct shmring_handle *h)
 {
-	if (shmring_bias_said(h, SHMRING_UNFENCED))
+	if (!h->ops->arm && shmring_bias_said(h, SHMRING_UNFENCED))
 		shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+}
+
+/* shmring_bias_unfenced() - does a peer make no fences? */
+bool shmring_bias_unfenced(const struct shmring_handle *h)
+{
+	return shmring_bias_said(h, SHMRING_UNFENCED);
 }
 
 /**

@@ -409,7 +409,7 @@ int shmring_arm(struct shmring *r, uint32_t events)
 	}
 	if (data) {
 		shmring_arm_begin(h, &goal);
-		if (h->group && h->ops->arm)
+		if (h->ops->arm && (h->group || shmring_bias_unfenced(h)))
 			h->ops->arm(h, events);
 	}
 	ready = shmring_wait_look(h, &goal);

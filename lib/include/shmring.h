@@ -553,9 +553,9 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
 	len = shmring_spsc_peek(&r->rx, &payload);
 	if (shmring_unlikely(len < 0))
 		return __shmring_recv(r, buf, cap, deadline);
+	shmring_spsc_next(&r->rx, len);
 	if (shmring_unlikely((size_t)len > cap))
 		return -EMSGSIZE;
-	shmring_spsc_next(&r->rx, len);
 	shmring_copy(buf, payload, (size_t)len);
 	shmring_release(r);
 	return len;

@@ -649,8 +649,8 @@ struct shmring_lane_pos {
  *
  * To arm: write wake_at, then armed, full barrier, look at the peer's position
  * once more, sleep only if it has not moved. To publish: write the position, full
- * barrier (none on a SPIN ring, and none while @unfenced: then whoever arms makes up for
- * it, a program by membarrier(2) with MEMBARRIER_CMD_GLOBAL_EXPEDITED), read armed.
+ * barrier (none on a SPIN ring, and none while @unfenced: then who arms has the kernel make
+ * up for it, by poll(2); on the module-free backend by membarrier(2)), read armed.
  * Whoever clears armed wakes the endpoint after it. With more than two endpoints the bits
  * in META stand for the armed of all.
  */
