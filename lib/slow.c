@@ -58,6 +58,12 @@ int __shmring_commit(struct shmring *r, int kick)
 	return 0;
 }
 
+/* A record that may be too long to ask for all of the lines behind it. Return: as a commit. */
+int __shmring_commit_long(struct shmring *r, size_t len)
+{
+	return shmring_spsc_commit_in_place(&r->tx, len);
+}
+
 /* Look how far the consumers are. */
 static int shmring_look_out(struct shmring_handle *h, size_t len, void **payload)
 {

@@ -30,6 +30,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+/* The core asks for it; of the C libraries musl has it not. */
+#ifndef __always_inline
+#define __always_inline	inline __attribute__((__always_inline__))
+#endif
+
 #include <linux/shmring.h>
 #include <shmring/group.h>
 #include <shmring/version.h>
@@ -241,6 +246,7 @@ int shmring_recv_fd(int sock);
 
 int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline);
 int __shmring_commit(struct shmring *r, int kick);
+int __shmring_commit_long(struct shmring *r, size_t len);
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline);
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline);
 int __shmring_release(struct shmring *r, int kick);
@@ -381,7 +387,8 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
 	r->reserved = 0;
-	kick = shmring_spsc_commit_in_place(&r->tx, len);
+	kick = len <= SHMRING_AHEAD_PLACE ? shmring_spsc_commit(&r->tx, len) :
+					    __shmring_commit_long(r, len);
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;

@@ -38,11 +38,6 @@
 
 #else /* !__KERNEL__ */
 
-/* For what costs as much as the call, or is worth nothing where a size is not constant. */
-#ifndef __always_inline
-#define __always_inline	inline __attribute__((__always_inline__))
-#endif
-
 /*
  * Tests that stop a process between any two accesses to shared words define this as
  * a call; each access is announced before it is made.
