@@ -55,7 +55,7 @@ in_parts() {
 
 	for part in 'shmring/[a-g]*' 'shmring/[h-z]*' 'lib/*' 'tools/[1-6]*' 'tools/8*'; do
 		"$here/vm/run-vm" "$@" --counts "$counts" -t "$part" \
-			--env "SHMRING_FUZZ_CALLS=${FUZZ_CALLS:-100000}" | sed '$d'
+			--env "SHMRING_FUZZ_SECONDS=${FUZZ_SECONDS:-600}" | sed '$d'
 	done
 }
 

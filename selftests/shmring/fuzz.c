@@ -8,6 +8,7 @@
  *
  *   SHMRING_FUZZ_SEED=N       do the same calls again (each run prints its seed)
  *   SHMRING_FUZZ_CALLS=N      calls of each process
+ *   SHMRING_FUZZ_SECONDS=N    no more once these are over; without CALLS: as many as there are
  *   SHMRING_FUZZ_PROCESSES=N  with 1 nothing is left to chance
  *   SHMRING_FUZZ_RATES=1      say what came of the calls of each kind, by errno
  */
@@ -90,7 +91,7 @@ static void fuzz_one(struct fuzz *f)
 
 static void fuzz_run(struct fuzz *f, __u64 steps)
 {
-	for (__u64 step = 0; step < steps; step++) {
+	for (__u64 step = 0; step < steps && now_ns() < f->until; step++) {
 		fuzz_step(f, step);
 		fuzz_one(f);
 	}
@@ -225,7 +226,8 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 		"uring_cmd", "other ioctl", "mmap", "memory", "scribble", "send", "take", "poll",
 		"file", "io_uring", "buffer", "pass", "fork",
 	};
-	__u64 seed = 0, steps = number_of("SHMRING_FUZZ_CALLS", CALLS);
+	__u64 seed = 0, seconds = number_of("SHMRING_FUZZ_SECONDS", 0);
+	__u64 steps = number_of("SHMRING_FUZZ_CALLS", seconds ? ~0ull : CALLS);
 	int processes = (int)number_of("SHMRING_FUZZ_PROCESSES", PROCESSES), post[2];
 	const char *never = "";
 	unsigned long sum = 0;
@@ -242,6 +244,7 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 		ASSERT_LE(0, child_start(&c[i]));
 		if (!c[i].pid) {
 			struct fuzz f = { .seed = seed + (__u64)i * 0x9e3779b97f4a7c15ull,
+					  .until = seconds ? now_ns() + seconds * 1000000000 : ~0ull,
 					  .post = post[i & 1], .total = self->total };
 
 			fuzz_process(&f, &c[i], steps);
@@ -261,8 +264,8 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 	}
 	TH_LOG("%lu calls", sum);
 	/* A fuzzer that gets nowhere tests nothing; but orphans are rare, for a short one. */
-	for (int i = COUNT_OPEN; i <= COUNT_URING_CMD && steps >= CALLS; i++) {
-		if (i == COUNT_ADOPT && steps < 20 * CALLS)
+	for (int i = COUNT_OPEN; i <= COUNT_URING_CMD && sum >= CALLS * PROCESSES; i++) {
+		if (i == COUNT_ADOPT && sum < 20 * CALLS * PROCESSES)
 			continue;
 		if (!self->total[i].by[0] && (i != COUNT_URING_CMD || self->total[i].calls))
 			never = what[i];

@@ -47,6 +47,7 @@ struct fuzz_map {
 struct fuzz {
 	__u64 chance;
 	__u64 seed;
+	__u64 until;			/* ns */
 	bool mortal;			/* runs until it is killed */
 	int fd[FUZZ_FDS];		/* of the device; -1: none */
 	int epoll, eventfd, post, memfd, pipe[2];
