@@ -24,10 +24,14 @@
  *   scheduler has its own
  */
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 
 #include "shmring.h"
+
+/* The CPUs that this CPU is about to interrupt; preemption is disabled. */
+static DEFINE_PER_CPU(cpumask_var_t, shmring_meet_cpus);
 
 /* An address space that has the CURSOR page of an endpoint mapped writable. */
 struct shmring_publisher {
@@ -115,27 +119,54 @@ void shmring_meet(const struct shmring_endpoint *ep, struct shmring_ring *ring)
 	u32 slot = producer ? ring->producers : 0;
 	u32 end = producer ? ring->slots : ring->producers;
 	const struct shmring_publisher *p;
-	bool anybody = false;
+	struct cpumask *cpus;
 
 	if (!(ring->meta->features & SHMRING_FEATURE_UNFENCED))
 		return;
-	/* One that is in use only grows: to meet more than one has to does no harm. */
-	if (!ring->meeting)
-		cpumask_clear(ring->meet);
+	preempt_disable();
+	cpus = this_cpu_cpumask_var_ptr(shmring_meet_cpus);
+	cpumask_clear(cpus);
 	for (; slot < end; slot++) {
 		if (!ring->slot[slot] ||
 		    READ_ONCE(ring->cursor[slot]->unfenced) != SHMRING_UNFENCED)
 			continue;
-		list_for_each_entry(p, &ring->slot[slot]->publishers, link) {
-			cpumask_or(ring->meet, ring->meet, shmring_cpus_of(p->mm));
-			anybody = true;
+		list_for_each_entry(p, &ring->slot[slot]->publishers, link)
+			cpumask_or(cpus, cpus, shmring_cpus_of(p->mm));
+	}
+	if (!cpumask_empty(cpus)) {
+		spin_unlock(&ring->lock);
+		on_each_cpu_mask(cpus, shmring_interrupt, NULL, true);
+		preempt_enable();
+		spin_lock(&ring->lock);
+	} else {
+		preempt_enable();
+	}
+}
+
+/**
+ * shmring_barrier_init() - room for the CPUs to interrupt
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int shmring_barrier_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (!zalloc_cpumask_var_node(&per_cpu(shmring_meet_cpus, cpu), GFP_KERNEL,
+					     cpu_to_node(cpu))) {
+			shmring_barrier_exit();
+			return -ENOMEM;
 		}
 	}
-	if (!anybody)
-		return;
-	ring->meeting++;
-	spin_unlock(&ring->lock);
-	on_each_cpu_mask(ring->meet, shmring_interrupt, NULL, true);
-	spin_lock(&ring->lock);
-	ring->meeting--;
+	return 0;
+}
+
+/* shmring_barrier_exit() - undo shmring_barrier_init() */
+void shmring_barrier_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		free_cpumask_var(per_cpu(shmring_meet_cpus, cpu));
 }

@@ -23,11 +23,15 @@ struct workqueue_struct *shmring_wq;
 
 static int __init shmring_init(void)
 {
-	int err;
+	int err = shmring_barrier_init();
 
+	if (err)
+		return err;
 	shmring_wq = alloc_workqueue("shmring", WQ_UNBOUND, 0);
-	if (!shmring_wq)
-		return -ENOMEM;
+	if (!shmring_wq) {
+		err = -ENOMEM;
+		goto err_barrier;
+	}
 	shmring_account_init();
 	err = misc_register(&shmring_device);
 	if (err)
@@ -36,6 +40,8 @@ static int __init shmring_init(void)
 
 err_destroy_wq:
 	destroy_workqueue(shmring_wq);
+err_barrier:
+	shmring_barrier_exit();
 	return err;
 }
 
@@ -43,6 +49,7 @@ static void __exit shmring_exit(void)
 {
 	misc_deregister(&shmring_device);
 	destroy_workqueue(shmring_wq);
+	shmring_barrier_exit();
 }
 
 module_init(shmring_init);

@@ -91,12 +91,6 @@ static u32 shmring_first_slot(const struct shmring_ring *ring, u32 role)
 	return role == SHMRING_ROLE_CONSUMER ? ring->producers : 0;
 }
 
-static void shmring_ring_free(struct shmring_ring *ring)
-{
-	free_cpumask_var(ring->meet);
-	kfree(ring);
-}
-
 /**
  * shmring_ring_create() - make a ring that nobody can find yet
  * @arg: what the user asked for, checked, but for the slots
@@ -117,10 +111,6 @@ struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
 	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	if (!ring)
 		return ERR_PTR(-ENOMEM);
-	if (!zalloc_cpumask_var(&ring->meet, GFP_KERNEL_ACCOUNT)) {
-		err = -ENOMEM;
-		goto err_free;
-	}
 
 	refcount_set(&ring->refs, 1);
 	spin_lock_init(&ring->lock);
@@ -162,7 +152,7 @@ struct shmring_ring *shmring_ring_create(const struct shmring_ioc_create *arg,
 err_unregister:
 	shmring_put_and_unregister(ring);	/* unlisted: the reference is the last */
 err_free:
-	shmring_ring_free(ring);
+	kfree(ring);
 	return ERR_PTR(err);
 }
 
@@ -178,5 +168,5 @@ void shmring_ring_put(struct shmring_ring *ring)
 		return;
 	trace_shmring_destroy(ring);
 	shmring_memory_free(ring);
-	shmring_ring_free(ring);
+	kfree(ring);
 }

@@ -20,7 +20,6 @@
 #ifndef SHMRING_INTERNAL_H
 #define SHMRING_INTERNAL_H
 
-#include <linux/cpumask.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -103,8 +102,6 @@ struct shmring_need {
  * @slot: the endpoint that holds each slot; by @lock
  * @cursor: the CURSOR page of each slot; by @lock
  * @turn: QUEUE: the consumer to think of first; by @lock
- * @meet: CPUs that are being interrupted, or are to be; grows while @meeting, by @lock
- * @meeting: how many wait for that; by @lock
  * @meta: the META page
  * @group: the core's view of META, CURSOR pages and SHARED
  * @inode: owns the pages
@@ -142,8 +139,6 @@ struct shmring_ring {
 	struct shmring_endpoint *slot[SHMRING_SLOTS_MAX];
 	struct shmring_cursor *cursor[SHMRING_SLOTS_MAX];
 	u32 turn;
-	cpumask_var_t meet;
-	unsigned int meeting;
 	struct shmring_meta *meta;
 	struct shmring_group group;
 	struct inode *inode;
@@ -298,6 +293,8 @@ struct shmring_ring *shmring_find_next(u64 after);
 int shmring_publisher_add(struct shmring_endpoint *ep, const struct mm_struct *mm, gfp_t gfp);
 void shmring_publisher_remove(struct shmring_endpoint *ep, const struct mm_struct *mm);
 void shmring_meet(const struct shmring_endpoint *ep, struct shmring_ring *ring);
+int shmring_barrier_init(void);
+void shmring_barrier_exit(void);
 
 /* mmap.c */
 int shmring_mmap(struct file *file, struct vm_area_struct *vma);
