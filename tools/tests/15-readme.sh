@@ -5,8 +5,9 @@
 # and does what they say, whichever end is started first.
 . "${0%/*}/lib.sh"
 
-readme=../../README.md
-page=../../Documentation/man/shmring.7
+top=${0%/*}/../..
+readme=$top/README.md
+page=$top/Documentation/man/shmring.7
 build=$(dirname "$SHMRING")/..
 if [ ! -f "$readme" ] || ! command -v "${CC:-cc}" > /dev/null; then
 	skip "the program of the README" "no sources or no compiler here"
@@ -18,9 +19,8 @@ awk '/^```c$/ { f = 1; next } /^```$/ { if (f) exit } f' "$readme" |
 awk '/^#include <err.h>$/ { f = 1 } /^\.Ed$/ { if (f) exit } f' "$page" |
 	sed "s/\\\\en/\\\\n/; s/\"hello\"/\"$ring\"/" > "$T/page.c"
 same "$T/hello.c" "$T/page.c" "the same program in both"
-inc=../..
-"${CC:-cc}" -Wall -Wextra -Werror "$T/hello.c" -o "$T/hello" -I$inc/lib/include \
-	-I$inc/kmod/include -I$inc/kmod/include/uapi "$build/lib/libshmring.a" -pthread \
+"${CC:-cc}" -Wall -Wextra -Werror "$T/hello.c" -o "$T/hello" -I"$top/lib/include" \
+	-I"$top/kmod/include" -I"$top/kmod/include/uapi" "$build/lib/libshmring.a" -pthread \
 	2> "$T/err"
 is "$? $(cat "$T/err")" "0 " "it compiles"
 

@@ -4,7 +4,7 @@
 # The manual pages have every option that --help has.
 . "${0%/*}/lib.sh"
 
-man=../../Documentation/man
+man=${0%/*}/../../Documentation/man
 if [ ! -f "$man/shmring.1" ]; then
 	skip "manual pages" "no sources here"
 	finish
