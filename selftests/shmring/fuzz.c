@@ -228,6 +228,7 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 	};
 	__u64 seed = 0, seconds = number_of("SHMRING_FUZZ_SECONDS", 0);
 	__u64 steps = number_of("SHMRING_FUZZ_CALLS", seconds ? ~0ull : CALLS);
+	__u64 end = now_ns() + seconds * 1000000000;
 	int processes = (int)number_of("SHMRING_FUZZ_PROCESSES", PROCESSES), post[2];
 	const char *never = "";
 	unsigned long sum = 0;
@@ -244,7 +245,7 @@ TEST_F_TIMEOUT(fuzz, leaves_nothing_behind, 3000)
 		ASSERT_LE(0, child_start(&c[i]));
 		if (!c[i].pid) {
 			struct fuzz f = { .seed = seed + (__u64)i * 0x9e3779b97f4a7c15ull,
-					  .until = seconds ? now_ns() + seconds * 1000000000 : ~0ull,
+					  .until = seconds ? end : ~0ull,
 					  .post = post[i & 1], .total = self->total };
 
 			fuzz_process(&f, &c[i], steps);
