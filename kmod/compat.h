@@ -145,9 +145,10 @@ static inline void shmring_hrtimer_setup(struct hrtimer *timer,
 
 /*
  * Which CPUs run programs of an address space. x86 keeps the mask true, for its own TLBs;
- * others need not, and arm64 does not.
+ * others need not, and arm64 does not. Not relied upon yet, on x86 either: on a machine with
+ * too little time a producer that drained a ring was seen to sleep for ever.
  */
-#define SHMRING_KNOWS_CPUS	IS_ENABLED(CONFIG_X86)
+#define SHMRING_KNOWS_CPUS	false
 static inline const struct cpumask *shmring_cpus_of(const struct mm_struct *mm)
 {
 	return mm_cpumask((struct mm_struct *)mm);
