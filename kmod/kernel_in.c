@@ -254,6 +254,18 @@ static int shmring_claim_adopt(struct shmring_consumer *c)
 	return 0;
 }
 
+/* Producers are armed, or came or went. */
+static void shmring_claim_notice(struct shmring_consumer *c)
+{
+	struct shmring_claims *claims = &c->claims;
+	int changed = 0;
+
+	if (shmring_group_armed(&claims->g, &changed))
+		shmring_kick(&c->m.ep);
+	if (changed)
+		shmring_claim_join(claims);
+}
+
 static int shmring_claim_more(struct shmring_consumer *c)
 {
 	struct shmring_claims *claims = &c->claims;
@@ -275,6 +287,8 @@ static int shmring_claim_more(struct shmring_consumer *c)
 		shmring_claim_join(claims);
 	}
 	err = shmring_claim(claims, 1);
+	if (shmring_claim_withdrawn(claims))
+		shmring_claim_notice(c);
 	/* A publication wakes one: if there is more, the next one's turn. */
 	if (!err && (READ_ONCE(claims->g.meta->rx_state) & SHMRING_STATE_ARMED)) {
 		spin_lock(&ring->lock);
@@ -298,7 +312,6 @@ static int shmring_claim_give_back(struct shmring_consumer *c)
 		.slot = claims->adopted - 1,
 	};
 	u64 pos = READ_ONCE(claims->mine->pos) + claims->head - claims->pos;
-	int changed = 0;
 
 	WRITE_ONCE(claims->mine->pos, pos);
 	if (claims->adopted) {
@@ -312,12 +325,8 @@ static int shmring_claim_give_back(struct shmring_consumer *c)
 		}
 		return 0;
 	}
-	if (!shmring_claim_release(claims))
-		return 0;
-	if (shmring_group_armed(&claims->g, &changed))
-		shmring_kick(&c->m.ep);
-	if (changed)
-		shmring_claim_join(claims);
+	if (shmring_claim_release(claims))
+		shmring_claim_notice(c);
 	return 0;
 }
 

@@ -164,7 +164,7 @@ static void shmring_claim_chain(struct shmring_handle *h)
 static int shmring_claim_more(struct shmring_handle *h)
 {
 	struct shmring_claims *c = &h->many->claims;
-	int err = -EAGAIN;
+	int err = -EAGAIN, kick;
 
 	if (c->head != c->end)
 		return 0;
@@ -177,6 +177,9 @@ static int shmring_claim_more(struct shmring_handle *h)
 	shmring_group_look(h);
 	shmring_claim_learn(h);
 	err = shmring_claim(c, h->batch);
+	kick = shmring_claim_withdrawn(c);
+	if (shmring_unlikely(kick))
+		shmring_notice(h, kick);
 	if (!err && shmring_unlikely((uint32_t)shmring_load(&c->g.meta->rx_state)))
 		shmring_claim_chain(h);
 	return err;

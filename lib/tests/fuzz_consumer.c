@@ -26,6 +26,7 @@ static long receive(unsigned int n)
 		len = shmring_merge_peek(&rx.m, &p);
 	} else {
 		len = shmring_claim(&rx.c, n) ? -EAGAIN : shmring_claim_peek(&rx.c, &p);
+		shmring_claim_withdrawn(&rx.c);
 	}
 	if (len < 0)
 		return len;

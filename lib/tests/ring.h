@@ -43,6 +43,7 @@ struct ring_tx {
 struct ring_rx {
 	struct ring *r;
 	__u32 slot;
+	int kick;		/* what the last look for a record of a QUEUE found to do */
 	union {
 		struct shmring_spsc_rx rx;
 		struct shmring_merge m;
@@ -383,6 +384,7 @@ static inline long ring_next(struct ring_rx *x, __u32 *id, unsigned int claim)
 		len = shmring_spsc_peek(&x->rx, &p);
 	} else if (x->r->topology == SHMRING_TOPO_QUEUE) {
 		len = shmring_claim(&x->c, claim);
+		x->kick = shmring_claim_withdrawn(&x->c);
 		if (!len)
 			len = shmring_claim_peek(&x->c, &p);
 	} else {

@@ -28,6 +28,7 @@ struct world {
 	__u32 acked;		/* records whose commit has returned */
 	__u32 next;		/* the next that is to be committed */
 	__u32 told[2];		/* records whose release has returned */
+	__u32 sleeps, woken;	/* the producer, until nobody reads before its end any more */
 	__u32 first;		/* OVERWRITE, joining: the first that was delivered, plus one */
 	__u32 last;
 	unsigned char seen[64];
@@ -263,12 +264,27 @@ static int send_next(__u32 lane, size_t len)
 	return err;
 }
 
+/* Somebody is armed: wake the producer if it has what it waits for. The kernel looks, too. */
+static void notice(__u32 k, int kick)
+{
+	__u64 gate;
+	int looks;
+
+	if (!kick || !w->sleeps)
+		return;
+	for (looks = 0; looks < 2; looks++)
+		if (!shmring_queue_gate(&w->rx[k].c.g, 0, &gate) && gate != w->tx[0].tx.tail)
+			return;
+	w->woken = 1;
+}
+
 /* Deliver one; it is told what was released. */
 static long take(__u32 who, __u32 k)
 {
 	__u32 id = ~0u;
 	long len = ring_next(&w->rx[k], &id, 1);
 
+	notice(k, w->rx[k].kick);
 	if (len < 0)
 		return len;
 	CHECK(id < 64);
@@ -280,7 +296,7 @@ static long take(__u32 who, __u32 k)
 				     (w->rx[k].c.pos & (SIZE - 1)) + 8, len));
 		CHECK(!w->seen[id & 63]++);
 	}
-	ring_release(&w->rx[k]);
+	notice(k, ring_release(&w->rx[k]));
 	w->told[who]++;
 	return len;
 }
@@ -418,6 +434,25 @@ static void one_record(void)
 	send_next(0, 8);
 }
 
+/* The producer is armed and asleep: shmring_drain(). */
+static void sleep_until_drained(void)
+{
+	w->sleeps = 1;
+	r.meta->tx_state |= 1;
+}
+
+static void one_record_drained(void)
+{
+	one_record();
+	sleep_until_drained();
+}
+
+static void two_records_drained(void)
+{
+	two_records();
+	sleep_until_drained();
+}
+
 static void claim_0(void)
 {
 	take(0, 0);
@@ -502,6 +537,9 @@ static void check_queue(int victim)
 	__u32 slot, id;
 	__u64 pos;
 
+	/* Who ends a dead one wakes everybody. */
+	if (victim < 0)
+		CHECK_EQ(w->woken, w->sleeps);
 	for (slot = r.producers; slot < r.producers + r.consumers; slot++) {
 		struct shmring_orphan *o = &r.meta->orphan[slot];
 
@@ -676,6 +714,10 @@ static const struct scenario scenarios[] = {
 	  check_queue },
 	{ "two records", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, two_records, { claim_0, claim_1 },
 	  { 1, 2 }, check_queue },
+	{ "drained of one", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, one_record_drained,
+	  { claim_0, claim_1 }, { 1, 2 }, check_queue },
+	{ "drained of two", SHMRING_TOPO_QUEUE, 1, 3, 0, 2, two_records_drained,
+	  { claim_0, claim_1 }, { 1, 2 }, check_queue },
 	{ "claim and refill", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, full, { claim_0, refill }, { 1, 0 },
 	  check_queue },
 	{ "gone past", SHMRING_TOPO_QUEUE, 1, 3, 0, 2, full, { claim_0, claim_and_refill },

@@ -301,6 +301,8 @@ HELPER int member_get(struct member *m)
 
 	if (m->info.topology == QUEUE) {
 		ret = shmring_claim(&m->claims, 1);
+		if (shmring_claim_withdrawn(&m->claims))
+			ring_kick(m->fd);
 		if (ret)
 			return ret;
 		len = shmring_claim_peek(&m->claims, &from);

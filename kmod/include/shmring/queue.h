@@ -24,6 +24,10 @@
  * consumers anyway. A front that cannot be is an error for the lane's producer, and
  * no more than a lane without records for consumers.
  *
+ * A hold that turns out to be no claim is taken back. Meanwhile it hid room: whoever released
+ * the records saw them held by another, and let a producer that waits for their room sleep.
+ * So whoever takes a hold back looks for sleepers, as whoever releases does.
+ *
  * Ordering:
  *
  *   shmring_claim_hold     hold, then the fully ordered swap of the front (claim_try)
@@ -33,6 +37,10 @@
  *   shmring_claim_hold     store-release of hold, after what was read (claim_release)
  *     pairs with           load-acquire of hold in shmring_queue_refresh()
  *     so that              the payload was read before it is overwritten
+ *   shmring_claim_hold     hold, full fence, the peers' state (claim_release, claim_withdrawn)
+ *     pairs with           armed, full fence, then holds in whoever waits for room;
+ *                          likewise hold, full fence, holds of the others in whoever releases
+ *     so that              of those who hold the same records the last that lets go wakes
  *   shmring_claim_try      proof, then the swap
  *     pairs with           load-acquire of the front, then proof in shmring_claim_made()
  */
@@ -77,6 +85,7 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @fence: producers may sleep
  * @most: how many records a claim may have where there is plenty
  * @claimed: how many the last one had
+ * @withdrew: a hold was taken back, and nobody was told
  * @noted: which place of @mine->tally was written last
  * @generation: how many producers each lane had when that was last looked at
  * @told: how far each producer said to be when that was last asked
@@ -98,6 +107,7 @@ struct shmring_claims {
 	__u32 fence;
 	__u32 most;
 	__u32 claimed;
+	__u32 withdrew;
 	__u32 noted;
 	__u32 generation[SHMRING_SLOTS_MAX];
 	__u64 told[SHMRING_SLOTS_MAX];
@@ -212,6 +222,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			return 1;
 		}
 		shmring_claim_hold(c, 0);
+		c->withdrew = 1;
 	}
 	return 0;
 }
@@ -221,7 +232,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
  * @c: consumer
  * @n: how many at most
  *
- * Lanes are served in turn.
+ * Lanes are served in turn. Whatever it returns, shmring_claim_withdrawn() comes next.
  *
  * Return: 0, -EAGAIN (there are none), -EBADMSG (a producer wrote nonsense and its lane
  * is left out from now on; told once).
@@ -250,6 +261,20 @@ static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 		}
 	}
 	return -EAGAIN;
+}
+
+/**
+ * shmring_claim_withdrawn() - after shmring_claim(): tell of a hold that was taken back
+ * @c: consumer
+ *
+ * Return: as shmring_group_check(); 0 if there was none.
+ */
+static inline int shmring_claim_withdrawn(struct shmring_claims *c)
+{
+	if (shmring_likely(!c->withdrew))
+		return 0;
+	c->withdrew = 0;
+	return shmring_group_check(&c->g, c->records, (int)c->fence);
 }
 
 /**
