@@ -145,10 +145,9 @@ static inline void shmring_hrtimer_setup(struct hrtimer *timer,
 
 /*
  * Which CPUs run programs of an address space. x86 keeps the mask true, for its own TLBs;
- * others need not, and arm64 does not. Not relied upon yet, on x86 either: a producer that
- * drained a ring on an overloaded machine did not end, and with fences neither.
+ * others need not, and arm64 does not.
  */
-#define SHMRING_KNOWS_CPUS	false
+#define SHMRING_KNOWS_CPUS	IS_ENABLED(CONFIG_X86)
 static inline const struct cpumask *shmring_cpus_of(const struct mm_struct *mm)
 {
 	return mm_cpumask((struct mm_struct *)mm);

@@ -293,3 +293,24 @@ u64 shmring_lane_share(const struct shmring_endpoint *ep, const struct shmring_r
 	}
 	return rest == U64_MAX ? SHMRING_WAKE_NEVER : max(div_u64(rest, live), 1ULL);
 }
+
+/**
+ * shmring_share_reached() - does a lane have what an armed consumer asked each for?
+ * @ep: consumer of several lanes, armed
+ * @ring: its ring; ring->lock is held
+ *
+ * Of records the kernel does not know how many are in which lane: they may.
+ */
+bool shmring_share_reached(const struct shmring_endpoint *ep, const struct shmring_ring *ring)
+{
+	const struct shmring_cursor *cursor = ring->cursor[ep->slot];
+	u64 at = READ_ONCE(cursor->wake_at);
+	u32 lane;
+
+	if (READ_ONCE(cursor->wake_records) != SHMRING_WAKE_NEVER)
+		return true;
+	for (lane = 0; lane < ring->producers; lane++)
+		if (shmring_lane_used(ep, ring, lane) >= at)
+			return true;
+	return false;
+}

@@ -316,6 +316,7 @@ struct shmring_need shmring_need_of(const struct shmring_endpoint *ep,
 int shmring_holds(const struct shmring_endpoint *ep, const struct shmring_ring *ring, u32 event,
 		  const struct shmring_need *need, bool gone);
 int shmring_peers_gone(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
+bool shmring_share_reached(const struct shmring_endpoint *ep, const struct shmring_ring *ring);
 u64 shmring_lane_share(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 		       const struct shmring_need *need, u64 *records);
 

@@ -259,7 +259,7 @@ static bool shmring_holds_armed(const struct shmring_endpoint *ep, struct shmrin
 
 	if (shmring_holds(ep, ring, event, &ep->need, gone))
 		return true;
-	if (event != SHMRING_EV_IN)
+	if (event != SHMRING_EV_IN || !shmring_share_reached(ep, ring))
 		return false;
 	WRITE_ONCE(ring->cursor[ep->slot]->wake_at, 1);
 	smp_mb();	/* pairs with the fence in shmring_group_check() */

@@ -217,7 +217,11 @@ TEST(kernel_agrees)
 	EXPECT_EQ(SHMRING_SLOT_LIVE, meta->slot[info.slot].state);
 	EXPECT_EQ(PRODUCER, meta->slot[info.slot].role);
 	EXPECT_EQ(1, meta->slot[info.slot].generation);
+#if defined(__x86_64__) || defined(__i386__)
+	EXPECT_EQ(SHMRING_FEATURE_UNFENCED, meta->features);
+#else
 	EXPECT_EQ(0, meta->features);
+#endif
 	EXPECT_EQ(0, meta->resv0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(meta->resv); i++)
 		EXPECT_EQ(0, meta->resv[i]);
