@@ -92,12 +92,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/*
+ * The next piece of stdin. In @room it becomes a record; with NULL it is copied into one, or
+ * dropped by a ring that is full. Return: its length; 0: the end; -1: see errno. *@err: what
+ * sending it said.
+ */
+static ssize_t carry(struct tool_peer *peer, void *room, size_t piece, int *err)
+{
+	static char copy[PIECE];
+	ssize_t got;
+
+	got = read(STDIN_FILENO, room ? room : copy, piece);
+	if (got <= 0)
+		return got;
+	if (room) {
+		shmring_commit(peer->r, (size_t)got);
+		return got;
+	}
+	*err = tool_put(peer, copy, (size_t)got, UINT64_MAX);
+	shmring_flush(peer->r);
+	return got;
+}
+
 static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
 			 struct carried *carried)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct tool_peer peer;
-	void *room;
+	void *room = NULL;
 	size_t piece;
 	ssize_t got;
 	int err;
@@ -111,22 +133,28 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
 	tool_peer_init(&peer, r, info.role);
 	piece = info.data_size / 4 < PIECE ? info.data_size / 4 : PIECE;
 	for (;;) {
-		err = tool_reserve(&peer, piece, &room, args->timeout_ns);
+		/* A ring that drops would count what is not there yet: ask when it is. */
+		if (info.full_policy != SHMRING_FULL_DROP_NEWEST)
+			err = tool_reserve(&peer, piece, &room, args->timeout_ns);
 		if (!err)
 			err = tool_wait_input(&peer, STDIN_FILENO);
 		if (err)
 			return tool_send_failed(r, args->name, err);
-		got = read(STDIN_FILENO, room, piece);
-		if (!got)
+		got = carry(&peer, room, piece, &err);
+		if (!got) {
+			tool_tell_dropped(&peer, args->name);
 			return args->no_drain ? TOOL_OK :
 			       tool_drain(&peer, args->name, args->timeout_ns);
-		if (got > 0) {
-			shmring_commit(r, (size_t)got);
+		}
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			return tool_say(TOOL_ERROR, "cannot read stdin: %s", strerror(errno));
+		if (err && err != -ENOBUFS)
+			return tool_send_failed(r, args->name, err);
+		if (got > 0 && !err) {
 			carried->records++;
 			carried->bytes += (uint64_t)got;
-		} else if (errno != EINTR && errno != EAGAIN) {
-			return tool_say(TOOL_ERROR, "cannot read stdin: %s", strerror(errno));
 		}
+		err = 0;
 	}
 }
 

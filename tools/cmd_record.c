@@ -146,6 +146,7 @@ static int record(struct recorder *rec)
 	}
 	if (!code && rec->tee)
 		code = tool_drain(&rec->out, rec->args->tee, UINT64_MAX);
+	tool_tell_dropped(&rec->out, rec->args->tee);
 	out = tell(rec, code);
 	return code ? code : out;
 }

@@ -182,21 +182,17 @@ static int wait_turn(struct replayer *rep)
 
 static int send_one(struct replayer *rep)
 {
-	void *room;
 	int err;
 
-	if (!rep->records) {
+	if (rep->in.records == 1) {
 		rep->begin = tool_now();
 		rep->first = rep->in.time;
 	}
 	err = wait_turn(rep);
 	if (!err)
-		err = tool_reserve(&rep->peer, rep->in.length, &room, rep->args->timeout_ns);
+		err = tool_put(&rep->peer, rep->in.payload, rep->in.length, rep->args->timeout_ns);
 	if (err)
-		return err;
-	if (rep->in.length)
-		memcpy(room, rep->in.payload, rep->in.length);
-	shmring_put(rep->peer.r, rep->in.length);
+		return err == -ENOBUFS ? 0 : err;
 	/* Of a file the next record is known soon: wait_turn() shows this one if it is late. */
 	if (rep->live)
 		shmring_flush(rep->peer.r);
@@ -211,7 +207,7 @@ static int send_all(struct replayer *rep)
 	const struct replay_args *args = rep->args;
 	int code, got = 1, err = 0;
 
-	while (rep->records < args->count && !tool_stopped) {
+	while (rep->in.records < args->count && !tool_stopped) {
 		got = capture_next(&rep->in);
 		if (got <= 0)
 			break;
@@ -273,6 +269,7 @@ static int replay(struct replayer *rep)
 	} else {
 		tool_peer_init(&rep->peer, r, SHMRING_ROLE_PRODUCER);
 		code = send_all(rep);
+		tool_tell_dropped(&rep->peer, args.name);
 		out = tell(rep, code);
 		code = code ? code : out;
 	}

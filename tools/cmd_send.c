@@ -129,26 +129,16 @@ struct sender {
 	size_t max_record;
 	uint64_t records;
 	uint64_t bytes;
-	uint64_t dropped;	/* by a ring that is made to */
 	uint64_t line;
 };
 
 static int put_record(struct sender *s, const char *data, size_t len)
 {
-	void *payload;
 	int err;
 
-	err = tool_reserve(&s->peer, len, &payload, s->args->timeout_ns);
-	if (err == -ENOBUFS) {
-		s->dropped++;
-		return 0;
-	}
+	err = tool_put(&s->peer, data, len, s->args->timeout_ns);
 	if (err)
-		return err;
-	memcpy(payload, data, len);
-	err = shmring_put(s->peer.r, len);
-	if (err)
-		return err;
+		return err == -ENOBUFS ? 0 : err;
 	s->records++;
 	s->bytes += len;
 	return 0;
@@ -294,9 +284,7 @@ static int run(const struct send_args *args, struct shmring *r, int fd)
 		return tool_fail(-ENOMEM, "cannot buffer the input");
 	code = send_all(&s, &in);
 	free(in.buf);
-	if (s.dropped)
-		tool_say(0, "%llu records found ring '%s' full, which drops what is new",
-			 (unsigned long long)s.dropped, args->name);
+	tool_tell_dropped(&s.peer, args->name);
 	if (!code && !args->no_drain)
 		code = tool_drain(&s.peer, args->name, args->timeout_ns);
 	if (args->json)

@@ -110,6 +110,28 @@ int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t ti
 	return -EINTR;
 }
 
+int tool_put(struct tool_peer *peer, const void *data, size_t len, uint64_t timeout_ns)
+{
+	void *payload;
+	int err;
+
+	err = tool_reserve(peer, len, &payload, timeout_ns);
+	if (err == -ENOBUFS)
+		peer->dropped++;
+	if (err)
+		return err;
+	if (len)
+		memcpy(payload, data, len);
+	return shmring_put(peer->r, len);
+}
+
+void tool_tell_dropped(const struct tool_peer *peer, const char *name)
+{
+	if (peer->dropped)
+		tool_say(0, "%llu records found ring '%s' full, which drops what is new",
+			 (unsigned long long)peer->dropped, name);
+}
+
 /*
  * How the receiver left: -EOWNERDEAD; -EPIPE if it left something unread; 0 if it is
  * there, or took all there was and left in order. That is no error until there is

@@ -155,18 +155,14 @@ static unsigned int salvage(struct recorder *rec, const struct iovec *msgs, unsi
 static int pass_on(struct recorder *rec, const char *from, unsigned int n)
 {
 	struct capture_record head;
-	void *room;
 	int err = 0;
 
 	for (; n && !err; n--) {
 		memcpy(&head, from, sizeof(head));
 		from += sizeof(head);
-		err = tool_reserve(&rec->out, le32toh(head.length), &room, UINT64_MAX);
-		if (err)
-			break;
-		if (le32toh(head.length))
-			memcpy(room, from, le32toh(head.length));
-		shmring_put(rec->out.r, le32toh(head.length));
+		err = tool_put(&rec->out, from, le32toh(head.length), UINT64_MAX);
+		if (err == -ENOBUFS)
+			err = 0;
 		from += le32toh(head.length);
 	}
 	shmring_flush(rec->out.r);

@@ -130,6 +130,7 @@ int tool_signal_exit(void);
  * @bytes: where it was then
  * @copy: of a ring that overwrites: the records of a batch
  * @room: its bytes; 0: records are looked at in the ring
+ * @dropped: records that tool_put() brought to a full ring which drops what is new
  */
 struct tool_peer {
 	struct shmring *r;
@@ -139,6 +140,7 @@ struct tool_peer {
 	uint64_t bytes;
 	char *copy;
 	size_t room;
+	uint64_t dropped;
 };
 
 uint64_t tool_now(void);
@@ -150,6 +152,9 @@ int tool_peer_wait(struct tool_peer *peer, uint64_t deadline);
 
 /* -EINTR only when a signal asked for the end. */
 int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t timeout_ns);
+/* A record of the batch that shmring_flush() shows. -ENOBUFS: dropped and counted, go on. */
+int tool_put(struct tool_peer *peer, const void *data, size_t len, uint64_t timeout_ns);
+void tool_tell_dropped(const struct tool_peer *peer, const char *name);
 int tool_wait_input(struct tool_peer *peer, int fd);
 
 /* These return exit codes. */

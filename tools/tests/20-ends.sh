@@ -171,4 +171,34 @@ taken=$(wc -l < "$T/out")
 is "$(sed 's/^shmring: \([0-9]*\) .*/\1/' "$T/err")" $((10000 - taken)) "dropped: how many"
 is "$(seq "$taken" | cmp - "$T/out" && echo same)" same "dropped: what is new"
 
+# The same of whatever else sends: it goes on to the end of its input.
+seq 10000 > "$T/in"
+sr send "$ring.from" "$T/in" &
+background $!
+sr record "$ring.from" "$T/file"
+is $? 0 "recorded what is to be replayed"
+# small RING: one that drops; dropped WHO RING STATUS: it went on, and there is less than was sent
+small()
+{
+	xsr create "$1" -q --policy drop -s 4K &
+	background $!
+	until_true ring_exists "$1"
+}
+
+dropped()
+{
+	is "$3" 0 "dropped by $1: exit status"
+	has "$T/err" "found ring '$2' full" "dropped by $1: it is told"
+	sr recv -t 1 "$2" > "$T/out" 2> /dev/null
+	is "$(head -n 1 "$T/out")" 1 "dropped by $1: the first is there"
+	is "$(($(wc -c < "$T/out") < $(wc -c < "$T/in")))" 1 "dropped by $1: not all are"
+}
+
+small "$ring.cat"
+sr cat --in --no-drain "$ring.cat" < "$T/in" 2> "$T/err"
+dropped cat "$ring.cat" $?
+small "$ring.replay"
+sr replay --max --no-drain "$T/file" "$ring.replay" 2> "$T/err"
+dropped replay "$ring.replay" $?
+
 finish
