@@ -82,6 +82,7 @@ lint      cmd:clang                   clang
 lint      cmd:spatch                  coccinelle
 lint      lib:libpython3.11.so.1.0    libpython3.11
 lint      cmd:mandoc                  mandoc
+lint      cmd:rst2pseudoxml           python3-docutils
 lint      cmd:pahole                  dwarves
 lint      cmd:i686-linux-gnu-gcc      gcc-i686-linux-gnu
 lint-more cmd:clang-tidy              clang-tidy

@@ -123,7 +123,7 @@ smatched() {
 	[ "${PIPESTATUS[*]}" = "0 1" ]
 }
 
-manual_pages() { make -s -C Documentation check; }
+documentation() { make -s -C Documentation check; }
 
 abi() { "$here/abi.sh" check "$BUILD/lint/gcc/lib/libshmring.so"; }
 
@@ -175,7 +175,7 @@ else
 fi
 t "ABI: as recorded, as in the map, as in 32-bit programs" abi
 t "syzkaller's description and the UAPI header agree" "$here/syzkaller/check"
-t "manual pages" manual_pages
+t "documentation" documentation
 # shellcheck disable=SC2046
 t "shellcheck" shellcheck -x -P SCRIPTDIR -S warning $(scripts)
 # shellcheck disable=SC2046
