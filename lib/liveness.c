@@ -243,7 +243,7 @@ void shmring_slot_begin(struct shmring_handle *h)
 				      shmring_broadcast_join(h->cursor[lane]));
 	/* Who joins gates others; who waits for so much reckons with those who bring it. */
 	if (joins || (shmring_is_group(h->geo.topology) && shmring_is_producer(h)))
-		shmring_memfd_wake_others(h);
+		shmring_memfd_wake_all(h);
 }
 
 /* A slot's endpoint is gone. Under the guard. State first: GONE sends the peer there. */
@@ -282,9 +282,7 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE &&
 	    !shmring_slot_locked(guard, slot)) {
 		shmring_slot_end(h, slot);
-		/* What it held or left is others' now, and they may be asleep. */
-		if (shmring_is_group(h->geo.topology))
-			shmring_memfd_wake_others(h);
+		shmring_memfd_wake_all(h);
 	}
 out_close:
 	close(guard);

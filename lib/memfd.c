@@ -604,13 +604,17 @@ static void shmring_memfd_kick(struct shmring_handle *h, unsigned int slot)
 		shmring_tally(&w->kicks_idle);
 }
 
-void shmring_memfd_wake_others(struct shmring_handle *h)
+/*
+ * Somebody came or went. What a dead one published, released or took over it may not have
+ * lived to tell, and whom it had begun to wake may have lost its bit: everybody is to look,
+ * this endpoint too, which another thread may wait for (notify.c).
+ */
+void shmring_memfd_wake_all(struct shmring_handle *h)
 {
 	unsigned int slot;
 
 	for (slot = 0; slot < h->geo.slots; slot++)
-		if (slot != h->slot)
-			shmring_memfd_wake(h, slot);
+		shmring_memfd_wake(h, slot);
 }
 
 /*
@@ -641,7 +645,7 @@ static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 		shmring_store_release(&h->mine->closed, 0);
 	} else if (!observer) {
 		shmring_slot_end(h, h->slot);
-		shmring_memfd_wake_others(h);
+		shmring_memfd_wake_all(h);
 	}
 	if (!shmring_held(guard))
 		shmring_name_unlink(guard, (const char *)h->geo.name);

@@ -49,7 +49,7 @@ struct shmring_memfd_note {
 /* memfd.c */
 int shmring_memfd_check(int fd, struct shmring_ioc_info *geo);
 bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
-void shmring_memfd_wake_others(struct shmring_handle *h);
+void shmring_memfd_wake_all(struct shmring_handle *h);
 
 /* liveness.c */
 int shmring_reopen(int fd, int flags);

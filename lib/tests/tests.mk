@@ -4,7 +4,7 @@
 
 TESTS	:= core core_merge core_queue core_broadcast core_threads step fuzz_consumer \
 	fuzz_producer errors transfer ready death names scm raw info hostile foreign geometry limits many \
-	uring storm rounds space drain order scribble
+	uring storm rounds space drain order scribble untold
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP

@@ -9,7 +9,7 @@ log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
 
 echo 'TAP version 13'
-for name in transfer ready rounds space drain; do
+for name in transfer ready rounds space drain untold; do
 	nr=$((nr + 1))
 	if SHMRING_TEST_NO_SLICES=1 "$LIB-wakeup/tests/$name" > "$log" 2>&1; then
 		echo "ok $nr - $name without looking for deaths"

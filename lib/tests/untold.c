@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR MIT)
+/*
+ * Who should have woken a sleeper died on the way there, and who was woken has no use for
+ * it: somebody else is told. The sleeper polls, so that nothing but a signal ends it: calls
+ * that block look up by themselves.
+ *
+ * What a process does up to the moment in which it is killed is written by hand where that
+ * moment is inside of a call.
+ */
+#include "many.h"
+#include "ways.h"
+
+#define PATIENCE_MS	10000
+#define BIG		200u
+
+static struct waiter waiter(struct shmring *r, uint32_t event)
+{
+	struct waiter w = { .r = r, .event = event, .way = POLL };
+
+	CHECK_EQ(waiter_open(&w), 0);
+	CHECK_EQ(shmring_arm(r, event), 0);
+	return w;
+}
+
+static void told(struct waiter *w)
+{
+	struct pollfd pfd = { .fd = w->fd, .events = w->events };
+	uint32_t ready;
+
+	do {
+		CHECK_EQ(poll(&pfd, 1, PATIENCE_MS), 1);
+		ready = (uint32_t)shmring_arm(w->r, w->event);
+	} while (!ready && !test_bad);
+	CHECK_EQ(ready, w->event);
+}
+
+/* CONTROL as everybody may write it on the memfd backend. */
+struct pages {
+	struct shmring_meta *meta;
+	struct shmring_cursor *cursor[3];
+	struct shmring_shared *shared;
+};
+
+static struct pages pages(const struct shmring *r)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct pages p = { NULL };
+	unsigned int k;
+	char *at;
+
+	CHECK_EQ(shmring_info(r, &info), 0);
+	at = mmap(NULL, info.control_size, PROT_READ | PROT_WRITE, MAP_SHARED, shmring_fd(r), 0);
+	CHECK(at != MAP_FAILED);
+	p.meta = (void *)at;
+	for (k = 0; k < 3 && k < info.slots; k++)
+		p.cursor[k] = (void *)(at + info.cursor_offset + k * info.cursor_stride);
+	p.shared = (void *)(at + info.shared_offset);
+	return p;
+}
+
+/* A child that joins, says so, waits for its turn, and does @fn. */
+struct child {
+	pid_t pid;
+	int turn;
+};
+
+static struct child child_of(struct shmring *r, uint32_t role, struct shmring_opts *o,
+			     void (*fn)(struct shmring *mine))
+{
+	struct child c = { .pid = -1 };
+	struct shmring *mine;
+	int ready[2], turn[2];
+
+	if (pipe(ready) || pipe(turn))
+		return c;
+	c.pid = test_fork();
+	if (!c.pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(r), role, o, &mine), 0);
+		if (test_bad)
+			test_exit();
+		test_tell(ready[1]);
+		if (!test_hear(turn[0]))
+			fn(mine);
+		test_exit();
+	}
+	close(ready[1]);
+	close(turn[0]);
+	c.turn = turn[1];
+	CHECK_EQ(test_hear(ready[0]), 0);
+	close(ready[0]);
+	return c;
+}
+
+static void child_goes_on(struct child *c)
+{
+	test_tell(c->turn);
+	close(c->turn);
+}
+
+static void child_is_killed(struct child *c)
+{
+	kill(c->pid, SIGKILL);
+	CHECK_EQ(test_reap(c->pid), 128 + SIGKILL);
+}
+
+static void child_dies(struct child *c)
+{
+	child_goes_on(c);
+	CHECK_EQ(test_reap(c->pid), 128 + SIGKILL);
+}
+
+static void does_nothing(struct shmring *r)
+{
+	(void)r;
+	pause();
+}
+
+/* ---- whoever buries the dead looks for itself too -------------------------------- */
+
+static void fill(struct shmring *p)
+{
+	while (!many_send(p, 0, 0, BIG, SHMRING_NOWAIT))
+		;
+}
+
+/* The slow one of two consumers was all that the producer waited for. */
+static void gate_of_a_dead_consumer(void)
+{
+	struct shmring_opts o = many_opts(BCAST, 1, 2, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	struct many_head head;
+	struct child slow;
+	struct waiter w;
+
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!test_pair(&o, &p, &c));
+	slow = child_of(p, CONS, &o, does_nothing);
+	fill(p);
+	while (many_recv(c, &head, SHMRING_NOWAIT) >= 0)
+		;
+	w = waiter(p, SHMRING_EV_OUT);
+	child_is_killed(&slow);
+	told(&w);
+	shmring_close(c);
+	waiter_close(&w);
+}
+
+static void claims_one(struct shmring *c)
+{
+	const void *payload;
+
+	CHECK_EQ(shmring_peek(c, &payload, SHMRING_NOWAIT), BIG);
+	if (!test_bad)
+		raise(SIGKILL);
+}
+
+/* What it had claimed is the other's, who sleeps. */
+static void claim_of_a_dead_consumer(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	struct child other;
+	struct waiter w;
+
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!test_pair(&o, &p, &c));
+	other = child_of(p, CONS, &o, claims_one);
+	CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
+	child_dies(&other);
+	w = waiter(c, SHMRING_EV_IN);
+	told(&w);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	waiter_close(&w);
+	shmring_close(p);
+}
+
+static void publishes_and_dies(struct shmring *p)
+{
+	void *out;
+
+	CHECK_EQ(shmring_reserve(p, BIG, &out, SHMRING_NOWAIT), 0);
+	if (test_bad)
+		return;
+	many_make(out, 1, 0, BIG);
+	memset((char *)out + BIG, 0, 8);
+	shmring_store_release((uint32_t *)out - 2, SHMRING_REC_READY | BIG);
+	raise(SIGKILL);
+}
+
+static void record_of_a_dead_producer(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 2, 1, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	struct child other;
+	struct waiter w;
+
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!test_pair(&o, &p, &c));
+	other = child_of(p, PROD, &o, publishes_and_dies);
+	w = waiter(c, SHMRING_EV_IN);
+	child_dies(&other);
+	told(&w);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	CHECK_EQ(head.producer, 1);
+	waiter_close(&w);
+	shmring_close(p);
+}
+
+/* As shmring_memfd_wake() begins. */
+static void takes_the_bit_and_dies(struct shmring *p)
+{
+	struct pages all = pages(p);
+
+	__atomic_fetch_and(&all.meta->rx_state, ~(1ull << 2), __ATOMIC_SEQ_CST);
+	if (!test_bad)
+		raise(SIGKILL);
+}
+
+static void bit_that_a_dead_waker_took(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 2, 1, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	struct child waker;
+	struct waiter w;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel wakes");
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!test_pair(&o, &p, &c));
+	waker = child_of(p, PROD, &o, takes_the_bit_and_dies);
+	w = waiter(c, SHMRING_EV_IN);
+	child_dies(&waker);
+	CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
+	told(&w);
+	waiter_close(&w);
+	shmring_close(p);
+}
+
+int main(void)
+{
+	START();
+	RUN(gate_of_a_dead_consumer);
+	RUN(claim_of_a_dead_consumer);
+	RUN(record_of_a_dead_producer);
+	RUN(bit_that_a_dead_waker_took);
+	DONE();
+}
