@@ -241,9 +241,11 @@ void shmring_slot_begin(struct shmring_handle *h)
 	for (lane = 0; joins && lane < h->geo.producers; lane++)
 		shmring_store_release(&h->mine->lane[lane].pos,
 				      shmring_broadcast_join(h->cursor[lane]));
-	/* Who joins gates others; who waits for so much reckons with those who bring it. */
-	if (joins || (shmring_is_group(h->geo.topology) && shmring_is_producer(h)))
-		shmring_memfd_wake_all(h);
+	/*
+	 * Who joins gates others; who waits for so much reckons with those who bring it; and if
+	 * the slot was a dead one's nobody has been told of that.
+	 */
+	shmring_memfd_wake_all(h);
 }
 
 /* A slot's endpoint is gone. Under the guard. State first: GONE sends the peer there. */

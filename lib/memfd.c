@@ -351,20 +351,23 @@ static int shmring_enter(struct shmring_handle *h, const struct shmring_opts *op
 {
 	int err = shmring_map(h, writable);
 
-	if (!err && h->mine)
+	if (h->slot == SHMRING_NO_SLOT)
+		return err ? err : shmring_start(h);
+	if (!err)
 		err = shmring_place_page(h->mine, h->geo.cursor_stride,
 					 opts->cursor_placement, opts->cursor_node);
 	if (err)
-		return err;
-	if (!h->mine)
-		return shmring_start(h);
+		goto err_wake;
 	shmring_pos_repair(h);
 	shmring_slot_begin(h);
 	err = shmring_start(h);
-	if (err) {
-		shmring_store(&h->mine->closed, (uint32_t)getpid());
-		shmring_slot_end(h, h->slot);
-	}
+	if (!err)
+		return 0;
+	shmring_store(&h->mine->closed, (uint32_t)getpid());
+	shmring_slot_end(h, h->slot);
+err_wake:
+	/* The slot may have been a dead one's, of which nobody has been told. */
+	shmring_memfd_wake_all(h);
 	return err;
 }
 

@@ -242,6 +242,99 @@ static void bit_that_a_dead_waker_took(void)
 	shmring_close(p);
 }
 
+/* ---- whoever comes in the place of a dead one ------------------------------------ */
+
+/* All of the lane, as far as a release goes before it looks for sleepers. */
+static void frees_all_and_dies(struct shmring *c)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct pages all = pages(c);
+	uint64_t end = all.cursor[0]->pos;
+
+	CHECK_EQ(shmring_info(c, &info), 0);
+	if (info.topology == QUEUE)
+		shmring_store_release(&all.shared->head[0].claim, end << SHMRING_TAG_SHIFT);
+	else if (info.topology == MPSC)
+		shmring_store_release(&all.cursor[1]->lane[0].pos, end);
+	else
+		shmring_store_release(&all.cursor[1]->pos, end);
+	if (!test_bad)
+		raise(SIGKILL);
+}
+
+/* The slot is taken before anybody saw that its owner was dead. */
+static void room_that_a_predecessor_left(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE };
+	struct shmring *p, *c;
+	struct many_head head;
+	struct child dead;
+	struct waiter w;
+	unsigned int k;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel sees a death before the slot is free");
+	for (k = 0; k < 3; k++) {
+		struct shmring_opts o = many_opts(topologies[k], 1, 1, SHMRING_SPIN_NEVER);
+
+		NEED(!shmring_create(NULL, PROD, &o, &p));
+		dead = child_of(p, CONS, &o, frees_all_and_dies);
+		fill(p);
+		w = waiter(p, SHMRING_EV_OUT);
+		child_dies(&dead);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), -EAGAIN);
+		told(&w);
+		shmring_close(c);
+		waiter_close(&w);
+	}
+}
+
+/* Joins with addresses for CONTROL, and none for a lane. */
+static void joins_in_vain(int ring, struct shmring_opts *o)
+{
+	struct rlimit limit = { 0, RLIM_INFINITY };
+	unsigned long pages_mapped = 0;
+	struct shmring *r;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f && fscanf(f, "%lu", &pages_mapped) == 1);
+	limit.rlim_cur = pages_mapped * (rlim_t)sysconf(_SC_PAGESIZE) + o->data_size / 4;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	CHECK_EQ(shmring_attach_fd(ring, PROD, o, &r), -ENOMEM);
+	test_exit();
+}
+
+/* Whoever took the slot, and saw that its owner was dead, fails to begin there. */
+static void record_that_a_predecessor_left(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 2, 1, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	struct child dead;
+	struct waiter w;
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel sees a death before the slot is free");
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	SKIP("sanitizers need more addresses than there would be");
+#endif
+	o.data_size = 1 << 20;
+	NEED(!test_pair(&o, &p, &c));
+	dead = child_of(p, PROD, &o, publishes_and_dies);
+	w = waiter(c, SHMRING_EV_IN);
+	child_dies(&dead);
+	pid = test_fork();
+	if (!pid)
+		joins_in_vain(shmring_fd(p), &o);
+	CHECK_EQ(test_reap(pid), 0);
+	told(&w);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	waiter_close(&w);
+	shmring_close(p);
+}
+
 int main(void)
 {
 	START();
@@ -249,5 +342,7 @@ int main(void)
 	RUN(claim_of_a_dead_consumer);
 	RUN(record_of_a_dead_producer);
 	RUN(bit_that_a_dead_waker_took);
+	RUN(room_that_a_predecessor_left);
+	RUN(record_that_a_predecessor_left);
 	DONE();
 }
