@@ -339,8 +339,7 @@ static long shmring_claim_first(struct shmring_consumer *c, const void **payload
 		return len;
 	len = shmring_claim_peek(claims, payload);
 	if (len < 0 && !claims->ahead) {
-		/* Changed after it was claimed: nobody can read it. */
-		claims->broken |= BIT(claims->lane);
+		/* Changed after it was claimed: nobody can read it. The lane goes on behind it. */
 		claims->head = claims->end;
 		shmring_claim_give_back(c);
 	}

@@ -230,8 +230,7 @@ static long shmring_claim_first(struct shmring_handle *h, const void **payload)
 		return len;
 	len = shmring_claim_peek(c, payload);
 	if (len < 0 && !c->ahead) {
-		/* Changed after it was claimed: nobody can read it. */
-		c->broken |= 1u << c->lane;
+		/* Changed after it was claimed: nobody can read it. The lane goes on behind it. */
 		c->head = c->end;
 		shmring_claim_give_back(h, 0);
 	}
@@ -249,6 +248,8 @@ static bool shmring_claim_ready(struct shmring_handle *h, const struct shmring_g
 	struct shmring_claims *c = &h->many->claims;
 
 	shmring_group_look(h);
+	if (shmring_unlikely(c->broken))
+		shmring_claim_mend(c);
 	return c->pos != c->end || shmring_claim_orphans(h) ||
 	       (!goal->need && !goal->records ? shmring_claim_any(c, 0, 0) :
 						shmring_amount_ready(h, goal));

@@ -172,6 +172,8 @@ static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_g
 	uint32_t rest;
 
 	shmring_group_look(h);
+	if (shmring_unlikely(m->broken))
+		shmring_merge_mend(m);
 	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1)
 		if (shmring_merge_lane_ready(m, (uint32_t)__builtin_ctz(rest), goal))
 			return true;

@@ -268,6 +268,45 @@ static void merge_broken(void)
 	}
 }
 
+/*
+ * Another word is looked at, without a sign in META, but not told of again: one that changes
+ * all the time does not keep others from being heard.
+ */
+static void merge_broken_again(void)
+{
+	__u32 k, got, told = 0;
+	long len;
+
+	begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+	for (k = 0; k < 300; k++) {
+		record(0, 0)->word = 1 + k;
+		CHECK_EQ(ring_send(&tx[1], k, 8), 0);
+		len = ring_next(&rx[0], &got, 1);
+		if (len == -EBADMSG) {
+			told++;
+			len = ring_next(&rx[0], &got, 1);
+		}
+		CHECK_EQ(len, 8);
+		CHECK_EQ(got, k);
+		ring_release(&rx[0]);
+	}
+	CHECK_EQ(told, 1);
+	record(0, 0)->word = 0;
+	CHECK_EQ(ring_send(&tx[0], 1000, 8), 0);
+	NEXT(0, 1000);
+	/* Further on it is another piece of nonsense; going back does not hide what was there. */
+	CHECK_EQ(ring_send(&tx[0], 1001, 8), 0);
+	NEXT(0, 1001);
+	record(0, 32)->word = 1;
+	CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+	NOTHING(0);
+	ring_rewind(&rx[0]);
+	NEXT(0, 1000);
+	NEXT(0, 1001);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 /* What a consumer takes for nonsense its successor's producer takes for the end. */
 static void recover_flags(void)
 {
@@ -339,6 +378,7 @@ int main(void)
 	RUN(merge_chain);
 	RUN(forged_tickets);
 	RUN(merge_broken);
+	RUN(merge_broken_again);
 	RUN(recover_flags);
 	RUN(mpsc_full);
 	DONE();

@@ -189,6 +189,53 @@ static void queue_forged_front(void)
 	ring_free(&r);
 }
 
+/*
+ * Nonsense at a front is told once, and the lane left out until there is something else, or the
+ * front has moved; others are served all the while.
+ */
+static void queue_broken(void)
+{
+	__u32 k, got, told = 0;
+	long len;
+
+	begin(SHMRING_TOPO_QUEUE, 2, 1, 0);
+	for (k = 0; k < 300; k++) {
+		record(0, 0)->word = 1 + k;
+		CHECK_EQ(ring_send(&tx[1], k, 8), 0);
+		len = ring_next(&rx[0], &got, 1);
+		if (len == -EBADMSG) {
+			told++;
+			len = ring_next(&rx[0], &got, 1);
+		}
+		CHECK_EQ(len, 8);
+		CHECK_EQ(got, k);
+		ring_release(&rx[0]);
+	}
+	CHECK_EQ(told, 1);
+	record(0, 0)->word = 0;
+	CHECK_EQ(ring_send(&tx[0], 1000, 8), 0);
+	NEXT(0, 1000);
+	ring_release(&rx[0]);
+	record(0, 16)->word = 1;
+	CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+	NOTHING(0);
+	record(0, 32)->word = SHMRING_REC_READY | 8;
+	r.shared->head[0].claim = shmring_tagged(32, 0);
+	CHECK_EQ(ring_next(&rx[0], &got, 1), 8);
+	ring_release(&rx[0]);
+	/* One producer after the other with nonsense: both are told of, each once. */
+	record(0, 48)->word = 1;
+	CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+	NOTHING(0);
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	NOTHING(0);
+	record(0, 48)->word = 2;
+	CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -198,5 +245,6 @@ int main(void)
 	RUN(queue_orphan);
 	RUN(queue_plenty);
 	RUN(queue_forged_front);
+	RUN(queue_broken);
 	DONE();
 }

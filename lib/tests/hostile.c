@@ -9,6 +9,8 @@
 
 #include "test.h"
 
+#include <shmring/queue.h>
+
 /* The page of a slot, writable: through a mapping of the endpoint's own descriptor. */
 static struct shmring_cursor *cursor_of(struct shmring *r, unsigned int slot)
 {
@@ -141,6 +143,91 @@ static void next_producer_cuts_off_what_makes_no_sense(void)
 	CHECK_EQ(in, 7);
 	shmring_close(p);
 	shmring_close(c);
+}
+
+/*
+ * Of several lanes one with nonsense is told of and left out, for who receives and for who
+ * waits; its next producer is heard, though the consumer knew of that one before the lane was
+ * in order.
+ */
+static void next_producer_of_a_lane_is_heard(uint32_t topology)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *other, *c;
+	uint64_t n = 7, in = 0;
+	uint32_t *lane;
+	size_t bytes;
+
+	o.topology = topology;
+	o.producers = 2;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &other));
+	NEED(lane = shmring_data(p, &bytes));
+	lane[0] = 0x12345678;
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EBADMSG);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	NEED(lane = shmring_data(p, &bytes));
+	lane[0] = 0x12345678;		/* as it was before the successor got that far */
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	lane[0] = 0;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_NOWAIT), SHMRING_EV_IN);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+	CHECK_EQ(in, 7);
+	shmring_close(other);
+	shmring_close(p);
+	shmring_close(c);
+}
+
+static void next_producer_is_heard_mpsc(void)
+{
+	next_producer_of_a_lane_is_heard(SHMRING_TOPO_MPSC);
+}
+
+static void next_producer_is_heard_queue(void)
+{
+	next_producer_of_a_lane_is_heard(SHMRING_TOPO_QUEUE);
+}
+
+static void next_producer_is_heard_broadcast(void)
+{
+	next_producer_of_a_lane_is_heard(SHMRING_TOPO_BROADCAST);
+}
+
+/* What a consumer of a QUEUE leaves behind is no fault of the producer's. */
+static void orphan_of_nonsense(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *bad, *c;
+	uint64_t n, in = 0;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 2;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_attach_fd(shmring_fd(c), CONS, &o, &bad));
+	NEED(cursor = cursor_of(bad, 2));
+	for (n = 0; n < 2; n++)
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	/* Claims both, and says to have read half of the first. */
+	CHECK_EQ(shmring_recv(bad, &in, 8, 0), 8);
+	CHECK_EQ(shmring_recv(bad, &in, 8, 0), 8);
+	shmring_store(&cursor->hold_end, 32);
+	shmring_store(&cursor->hold, shmring_tagged(8, SHMRING_HOLD_VALID));
+	munmap(cursor, 4096);
+	shmring_close(bad);
+	n = 7;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	/* What it points at is a payload, and no header. */
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), -EBADMSG);
+	CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+	CHECK_EQ(in, 7);
+	shmring_close(c);
+	shmring_close(p);
 }
 
 /* armed and wake_at of any value cost the forger its own wake-ups only. */
@@ -373,6 +460,10 @@ int main(void)
 	RUN(next_consumer_gets_a_position_that_can_be);
 	RUN(next_consumer_gets_a_position_of_a_record);
 	RUN(next_producer_cuts_off_what_makes_no_sense);
+	RUN(next_producer_is_heard_mpsc);
+	RUN(next_producer_is_heard_queue);
+	RUN(next_producer_is_heard_broadcast);
+	RUN(orphan_of_nonsense);
 	RUN(forged_arming);
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);

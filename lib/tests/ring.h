@@ -165,7 +165,10 @@ static inline int ring_tickets(const struct ring *r)
 	       r->producers > 1;
 }
 
-/* Return: as the functions of the core that recover. */
+/*
+ * As by a library: the slot is live, and everybody may know it, before the lane is in order.
+ * Return: as the functions of the core that recover.
+ */
 static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 {
 	struct shmring_spsc_tx *tx = &t->tx;
@@ -181,6 +184,7 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 	tx->mine = r->cursor[slot];
 	if (ring_tickets(r))
 		tx->chain = SHMRING_REC_CHAIN;
+	ring_state(r, slot, SHMRING_SLOT_LIVE);
 	switch (r->topology) {
 	case SHMRING_TOPO_SPSC:
 		tx->peer = r->cursor[1];
@@ -199,8 +203,8 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 		ret = shmring_broadcast_recover(tx, &t->g, (int)r->overwrite);
 		break;
 	}
-	if (ret >= 0)
-		ring_state(r, slot, SHMRING_SLOT_LIVE);
+	if (ret < 0)
+		ring_state(r, slot, SHMRING_SLOT_CLOSED);
 	return ret;
 }
 
@@ -371,6 +375,18 @@ static inline void ring_rx_begin(struct ring *r, __u32 slot, struct ring_rx *x)
 		ring_join(x);
 }
 
+/* As everybody does before a claim: who came or went? */
+static inline void ring_look(struct ring_rx *x)
+{
+	struct shmring_group *g = &x->c.g;
+	__u64 state = shmring_load_acquire(g->peers) & ~SHMRING_STATE_ARMED;
+
+	if (state == g->quiet)
+		return;
+	g->quiet = state;
+	shmring_claim_join(&x->c);
+}
+
 /*
  * The next record, stepped over. @claim: how many a QUEUE consumer claims at once.
  * Return: bytes, or an error; *@id: which.
@@ -383,6 +399,7 @@ static inline long ring_next(struct ring_rx *x, __u32 *id, unsigned int claim)
 	if (x->r->topology == SHMRING_TOPO_SPSC) {
 		len = shmring_spsc_peek(&x->rx, &p);
 	} else if (x->r->topology == SHMRING_TOPO_QUEUE) {
+		ring_look(x);
 		len = shmring_claim(&x->c, claim);
 		x->kick = shmring_claim_withdrawn(&x->c);
 		if (!len)

@@ -28,6 +28,7 @@ struct world {
 	__u32 acked;		/* records whose commit has returned */
 	__u32 next;		/* the next that is to be committed */
 	__u32 told[2];		/* records whose release has returned */
+	__u32 blamed;		/* how often nonsense was told of after the setup */
 	__u32 sleeps, woken;	/* the producer, until nobody reads before its end any more */
 	__u32 first;		/* OVERWRITE, joining: the first that was delivered, plus one */
 	__u32 last;
@@ -285,6 +286,7 @@ static long take(__u32 who, __u32 k)
 	long len = ring_next(&w->rx[k], &id, 1);
 
 	notice(k, w->rx[k].kick);
+	w->blamed += len == -EBADMSG;
 	if (len < 0)
 		return len;
 	CHECK(id < 64);
@@ -567,6 +569,39 @@ static void check_queue(int victim)
 	go_on(r.consumers - 1);
 }
 
+/* ---- a successor, and a consumer that knows of its predecessor's nonsense --------------- */
+
+static void left_nonsense(void)
+{
+	__u32 k, id;
+
+	begin();
+	__atomic_store_n((__u32 *)(void *)r.data[0], 0x12345678, __ATOMIC_RELEASE);
+	for (k = 0; k < r.consumers; k++)
+		CHECK_EQ(ring_next(&w->rx[k], &id, 1), -EBADMSG);
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+}
+
+static void succeed(void)
+{
+	ring_tx_begin(&r, 0, &w->tx[0]);
+	send_next(0, 8);
+	send_next(0, 8);
+}
+
+/* It is heard, whenever consumers noticed it, and blamed for nothing. */
+static void check_successor(int victim)
+{
+	check_stream(victim);
+	CHECK_EQ(w->blamed, 0);
+}
+
+static void check_queue_successor(int victim)
+{
+	check_queue(victim);
+	CHECK_EQ(w->blamed, 0);
+}
+
 /* ---- joining, overwriting ------------------------------------------------------------ */
 
 static void producer_only(void)
@@ -710,6 +745,12 @@ static const struct scenario scenarios[] = {
 	  check_stream },
 	{ "broadcast full", STREAM(BROADCAST, 1), full, { produce_full, consume }, { 0, 1 },
 	  check_stream },
+	{ "mpsc successor", STREAM(MPSC, 2), left_nonsense, { succeed, consume }, { 0, 2 },
+	  check_successor },
+	{ "broadcast successor", STREAM(BROADCAST, 2), left_nonsense, { succeed, consume },
+	  { 0, 2 }, check_successor },
+	{ "queue successor", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_nonsense, { succeed, claim_1 },
+	  { 0, 2 }, check_queue_successor },
 	{ "last record", SHMRING_TOPO_QUEUE, 1, 3, 0, 4, one_record, { claim_0, claim_1 }, { 1, 2 },
 	  check_queue },
 	{ "two records", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, two_records, { claim_0, claim_1 },

@@ -67,7 +67,8 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @done: position up to which records are released
  * @head: position of the next record to deliver
  * @chain: while below it, records that belong to the last one's publication follow it
- * @word: header word of that record, while the lane is ready
+ * @word: header word of that record, while the lane is ready; the nonsense in its place, while
+ *	it is broken
  * @ticket: its ticket, made to rise
  * @floor: the least that the next ticket can be
  * @base: the same of the record at @done
@@ -77,6 +78,8 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @generation: how many producers the lane had when that was last looked at
  * @begin: what had been told of the lane when the last of them came: nonsense before it is
  *	a predecessor's
+ * @blamed: position at which the last nonsense was told of, plus one; 0: none of this
+ *	producer's
  * @released: records released from this lane
  * @noted: which place of its tally was written last
  */
@@ -94,6 +97,7 @@ struct shmring_merge_lane {
 	__u32 generation;
 	__u64 records;
 	__u64 begin;
+	__u64 blamed;
 	__u64 released;
 	__u32 noted;
 };
@@ -108,7 +112,7 @@ struct shmring_merge_lane {
  * @lanes: lanes to look into: a bit for each
  * @ready: lanes whose next record is known
  * @touched: lanes with records that were delivered and not released
- * @broken: lanes whose producer wrote nonsense
+ * @broken: lanes with nonsense where the next record belongs, until it is gone
  * @horizon: the counter before some look into all lanes
  * @looks: such looks since positions and counter were last asked for
  * @last: lane of the last record peeked at
@@ -259,8 +263,46 @@ static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const v
 }
 
 /*
+ * There is nonsense where the next record of a lane belongs. It is told of once for each
+ * position: a producer that writes one after the other must not keep others from being heard.
+ */
+static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32 word)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 at = lane->head + 1;
+
+	if (shmring_merge_skip(m, l))
+		return lane->ahead ? 0 : -EBADMSG;
+	lane->word = word;
+	m->broken |= 1u << l;
+	if (lane->blamed == at)
+		return 0;
+	lane->blamed = at;
+	return -EBADMSG;
+}
+
+/*
+ * Lanes with nonsense: is something else there by now, or is it a predecessor's? A successor
+ * is seen to have come before it has removed what it finds, so that it came means nothing.
+ */
+static inline void shmring_merge_mend(struct shmring_merge *m)
+{
+	__u32 rest = m->broken, l;
+
+	for (; rest; rest &= rest - 1) {
+		struct shmring_merge_lane *lane;
+
+		l = (__u32)__builtin_ctz(rest);
+		lane = &m->lane[l];
+		if (shmring_load(shmring_merge_word(m, l, lane->head)) != lane->word ||
+		    (!lane->ahead && shmring_merge_skip(m, l)))
+			m->broken &= ~(1u << l);
+	}
+}
+
+/*
  * Look for the next record of a lane that is not ready. Return: 0, or -EBADMSG: the
- * lane is not looked into again until shmring_merge_join().
+ * lane is not looked into again until shmring_merge_mend() finds something else there.
  */
 static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 {
@@ -292,11 +334,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		if ((word & SHMRING_REC_READY) && lane->head != lane->done &&
 		    shmring_record_size(word & SHMRING_REC_LEN) <= m->mask)
 			return 0;
-		if (!shmring_merge_skip(m, l))
-			m->broken |= 1u << l;
-		else if (lane->ahead)
-			return 0;
-		return -EBADMSG;
+		return shmring_merge_nonsense(m, l, word);
 	}
 	ticket = shmring_merge_ticket(m, lane, word, header);
 	if (!(word & SHMRING_REC_CHAIN))
@@ -307,8 +345,8 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	return 0;
 }
 
-/* If the producer of a lane was replaced, the lane is whole again. */
-static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
+/* If the producer of a lane was replaced: what it writes is not its predecessor's. */
+static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 {
 	__u32 generation = shmring_load(&m->g.meta->slot[l].generation);
 	struct shmring_merge_lane *lane = &m->lane[l];
@@ -319,9 +357,7 @@ static inline void shmring_merge_mend(struct shmring_merge *m, __u32 l)
 	/* pairs with the store-release in shmring_lane_publish() */
 	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
 		      ~(__u64)(SHMRING_REC_ALIGN - 1);
-	if (m->broken & 1u << l)
-		shmring_merge_skip(m, l);	/* it was told of */
-	m->broken &= ~(1u << l);
+	lane->blamed = 0;
 }
 
 /**
@@ -349,8 +385,7 @@ static inline void shmring_merge_begin(struct shmring_merge *m)
  * shmring_merge_join() - which lanes have, or ever had, a producer
  * @m: consumer
  *
- * To be called at the start, and when producers came or went: a lane whose producer
- * was replaced is whole again.
+ * To be called at the start, and when producers came or went.
  */
 static inline void shmring_merge_join(struct shmring_merge *m)
 {
@@ -362,7 +397,7 @@ static inline void shmring_merge_join(struct shmring_merge *m)
 		if (shmring_load_acquire(&m->g.meta->slot[l].state) == SHMRING_SLOT_VACANT)
 			continue;
 		fresh |= 1u << l;
-		shmring_merge_mend(m, l);
+		shmring_merge_replaced(m, l);
 	}
 	fresh &= ~m->lanes;
 	if (!fresh)
@@ -406,6 +441,8 @@ static inline int shmring_merge_look_all(struct shmring_merge *m)
 		m->g.quiet = state;
 		shmring_merge_join(m);
 	}
+	if (shmring_unlikely(m->broken))
+		shmring_merge_mend(m);
 	for (rest = m->lanes & ~m->ready & ~m->broken; rest; rest &= rest - 1) {
 		int bad = shmring_merge_look(m, (__u32)__builtin_ctz(rest), 1);
 
@@ -511,7 +548,7 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
  * After shmring_merge_rewind() it is the first record that is not released.
  *
  * Return: payload bytes, -EAGAIN, or -EBADMSG: a producer wrote nonsense and its lane
- * is left out from now on; told once.
+ * is left out until it, or its successor, writes something else there; told once.
  */
 static inline long shmring_merge_peek(struct shmring_merge *m, const void **payload)
 {
@@ -596,6 +633,7 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 		return;
 	m->run = 0;
 	m->ready &= ~m->touched;
+	m->broken &= ~m->touched;
 	/* All are looked into: choose() does not expect anything in a lane that is not ready. */
 	for (; m->touched; m->touched &= m->touched - 1) {
 		l = (__u32)__builtin_ctz(m->touched);
@@ -603,7 +641,10 @@ static inline void shmring_merge_rewind(struct shmring_merge *m)
 		m->lane[l].chain = m->lane[l].done;	/* it may be inside of a batch */
 		m->lane[l].floor = m->lane[l].base;
 		m->lane[l].ahead = 0;
-		shmring_merge_look(m, l, 0);
+		if (shmring_unlikely(shmring_merge_look(m, l, 0) < 0)) {
+			m->broken &= ~(1u << l);	/* for the next look to tell */
+			m->lane[l].blamed = 0;
+		}
 	}
 	m->last = m->first;
 }

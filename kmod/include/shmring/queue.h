@@ -81,13 +81,17 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @turn: lane to look into first
  * @ahead: records between @pos and @head
  * @adopted: slot of the dead consumer whose records these are, plus one
- * @broken: lanes whose producer wrote nonsense
+ * @broken: lanes with nonsense at their front, until it is gone
  * @fence: producers may sleep
  * @most: how many records a claim may have where there is plenty
  * @claimed: how many the last one had
  * @withdrew: a hold was taken back, and nobody was told
  * @noted: which place of @mine->tally was written last
  * @generation: how many producers each lane had when that was last looked at
+ * @word: the nonsense in a broken lane
+ * @front: where it is: the lane's front as it was
+ * @blamed: position at which the last nonsense in a lane was told of, plus one; 0: none of
+ *	this producer's
  * @told: how far each producer said to be when that was last asked
  * @data: the lanes, each mapped twice in a row
  */
@@ -110,6 +114,9 @@ struct shmring_claims {
 	__u32 withdrew;
 	__u32 noted;
 	__u32 generation[SHMRING_SLOTS_MAX];
+	__u32 word[SHMRING_SLOTS_MAX];
+	__u64 front[SHMRING_SLOTS_MAX];
+	__u64 blamed[SHMRING_SLOTS_MAX];
 	__u64 told[SHMRING_SLOTS_MAX];
 	const unsigned char *data[SHMRING_SLOTS_MAX];
 };
@@ -122,7 +129,7 @@ static inline const __u32 *shmring_claim_word(const struct shmring_claims *c, __
 	return &((const struct shmring_record *)header)->word;
 }
 
-/* Producers came or went: a lane whose producer was replaced is whole again. */
+/* Producers came or went: what a new one writes is not its predecessor's. */
 static inline void shmring_claim_join(struct shmring_claims *c)
 {
 	__u32 l, generation;
@@ -130,8 +137,46 @@ static inline void shmring_claim_join(struct shmring_claims *c)
 	for (l = 0; l < c->g.producers; l++) {
 		generation = shmring_load(&c->g.meta->slot[l].generation);
 		if (generation != c->generation[l])
-			c->broken &= ~(1u << l);
+			c->blamed[l] = 0;
 		c->generation[l] = generation;
+	}
+}
+
+/*
+ * There is nonsense at a lane's front. It is told of once for each position: a producer that
+ * writes one after the other must not keep others from being heard.
+ */
+static inline int shmring_claim_nonsense(struct shmring_claims *c, __u32 lane, __u64 front,
+					 __u32 word)
+{
+	__u64 at = shmring_tagged_pos(front) + 1;
+
+	c->front[lane] = front;
+	c->word[lane] = word;
+	c->broken |= 1u << lane;
+	if (c->blamed[lane] == at)
+		return 0;
+	c->blamed[lane] = at;
+	return -EBADMSG;
+}
+
+/*
+ * Lanes with nonsense: is something else there by now? A successor is seen to have come before
+ * it has removed what it finds, so that it came means nothing.
+ */
+static inline void shmring_claim_mend(struct shmring_claims *c)
+{
+	__u32 rest = c->broken, l;
+
+	for (; rest; rest &= rest - 1) {
+		__u64 front;
+
+		l = (__u32)__builtin_ctz(rest);
+		front = shmring_load(&c->g.shared->head[l].claim);
+		if (front != c->front[l] ||
+		    shmring_load(shmring_claim_word(c, l, shmring_tagged_pos(front))) !=
+		    c->word[l])
+			c->broken &= ~(1u << l);
 	}
 }
 
@@ -162,8 +207,8 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 
 /*
  * Claim up to @n records of @lane, and up to c->most where there is plenty. Return: 1,
- * 0 (there is none), -EBADMSG: the lane is not looked into again until c->broken is
- * cleared.
+ * 0 (there is none), -EBADMSG: the lane is not looked into again until
+ * shmring_claim_mend() finds something else there.
  */
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
 {
@@ -177,11 +222,11 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		__u32 owner = (__u32)(was & SHMRING_TAG_MASK), slot = owner - 1;
 		__u64 share = 0;
 		long len = -EAGAIN;
+		__u32 word = 0;
 
 		for (k = 0; k < n || (k < c->most && end - pos < share); k++) {
 			/* pairs with the store-release in shmring_lane_publish() */
-			__u32 word = shmring_load_acquire(shmring_claim_word(c, lane, end));
-
+			word = shmring_load_acquire(shmring_claim_word(c, lane, end));
 			len = shmring_lane_header(word, 0, c->mask - (end - pos));
 			if (len < 0)
 				break;
@@ -197,8 +242,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 				continue;	/* not the words of a record any more */
 			if (len == -EAGAIN)
 				return 0;
-			c->broken |= 1u << lane;
-			return -EBADMSG;
+			return shmring_claim_nonsense(c, lane, was, word);
 		}
 		shmring_store(&c->mine->hold_end, end);
 		shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
@@ -235,7 +279,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
  * Lanes are served in turn. Whatever it returns, shmring_claim_withdrawn() comes next.
  *
  * Return: 0, -EAGAIN (there are none), -EBADMSG (a producer wrote nonsense and its lane
- * is left out from now on; told once).
+ * is left out until it, or its successor, writes something else there; told once).
  */
 static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 {
@@ -246,18 +290,14 @@ static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 		return 0;
 	if (c->ahead)
 		return -EAGAIN;	/* one claim at a time: release first */
+	if (shmring_unlikely(c->broken))
+		shmring_claim_mend(c);
 	for (k = 0; k < c->g.producers; k++) {
-		if (!(c->broken & 1u << lane)) {
-			got = shmring_claim_try(c, lane, n);
-			if (got < 0)
-				return got;
-		} else {
-			got = 0;
-		}
+		got = c->broken & 1u << lane ? 0 : shmring_claim_try(c, lane, n);
 		lane = lane + 1 < c->g.producers ? lane + 1 : 0;
 		if (got) {
 			c->turn = lane;
-			return 0;
+			return got < 0 ? got : 0;
 		}
 	}
 	return -EAGAIN;
