@@ -106,6 +106,7 @@ struct shmring_kernel_in {
  * @copy: where to copy a record that record() gets, or NULL
  * @copied: OVERWRITE: payload bytes there that record() has not taken, or -1
  * @max_record: largest payload
+ * @paused: record() did not want the last one, and nobody has resumed since
  * @told: which events were told since the last record
  * @wait: in the endpoint's wait queue: queues @work
  * @work: calls
@@ -123,6 +124,7 @@ struct shmring_consumer {
 	void *copy;
 	ssize_t copied;
 	u64 max_record;
+	bool paused;
 	u32 told;
 	wait_queue_entry_t wait;
 	struct work_struct work;

@@ -207,6 +207,17 @@ static int shmring_rx_arm(struct shmring_consumer *c)
 	return gone;
 }
 
+/* Return: 0, 1: not now. It may be resumed before it has returned that. */
+static int shmring_rx_record(struct shmring_consumer *c, const void *payload, size_t len)
+{
+	c->told = 0;
+	WRITE_ONCE(c->paused, true);
+	if (c->opts.record(c->opts.ctx, payload, len))
+		return 1;
+	WRITE_ONCE(c->paused, false);
+	return 0;
+}
+
 /* Of an OVERWRITE ring a copy is a record only once it is known to be whole: given back. */
 static int shmring_rx_deliver_whole(struct shmring_consumer *c)
 {
@@ -214,8 +225,7 @@ static int shmring_rx_deliver_whole(struct shmring_consumer *c)
 		c->copied = shmring_rx_read(c, c->copy, c->max_record);
 	if (c->copied < 0)
 		return c->copied;
-	c->told = 0;
-	if (c->opts.record(c->opts.ctx, c->copy, c->copied))
+	if (shmring_rx_record(c, c->copy, c->copied))
 		return 1;
 	c->copied = -1;
 	return 0;
@@ -234,8 +244,7 @@ static int shmring_rx_deliver(struct shmring_consumer *c)
 		return len;
 	if (c->copy)
 		payload = memcpy(c->copy, payload, len);
-	c->told = 0;
-	if (c->opts.record(c->opts.ctx, payload, len))
+	if (shmring_rx_record(c, payload, len))
 		return 1;
 	shmring_rx_next(c, len);
 	return 0;
@@ -248,6 +257,10 @@ static void shmring_rx_work(struct work_struct *work)
 	bool armed = false;
 	int ret = 0, gone = 0;
 
+	/* Whoever wakes the endpoint comes here, paused or not. */
+	if (READ_ONCE(c->paused))
+		return;
+	atomic_set(&c->m.ep.sleepers, 0);
 	while (left) {
 		ret = shmring_rx_deliver(c);
 		if (ret > 0)
@@ -281,6 +294,7 @@ static void shmring_rx_work(struct work_struct *work)
 		shmring_rx_tell(c, ret);
 	if (gone)
 		shmring_rx_tell(c, gone);
+	atomic_set(&c->m.ep.sleepers, 1);
 }
 
 /**
@@ -296,6 +310,8 @@ void shmring_consumer_resume(struct shmring_consumer *c)
 	/* There would be nobody to call, and detaching would not wait for it. */
 	if (WARN_ON_ONCE(!c->opts.record))
 		return;
+	/* Before it is queued: if the work is queued already, it sees that. */
+	WRITE_ONCE(c->paused, false);
 	queue_work(shmring_wq, &c->work);
 }
 EXPORT_SYMBOL_GPL(shmring_consumer_resume);

@@ -179,6 +179,8 @@ struct shmring_ring {
  * @wq: sleepers in WAIT and poll
  * @eventfd: registered, by event bit; by @ring->lock
  * @need: while armed in META: what the first of its sleepers waits for; by @ring->lock
+ * @sleepers: of those in @wq, how many are sure to look at the ring once they are woken: in
+ *	WAIT, not in poll
  * @publishers: address spaces from which its CURSOR page can be written; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
@@ -192,6 +194,7 @@ struct shmring_endpoint {
 	wait_queue_head_t wq;
 	struct eventfd_ctx *eventfd[SHMRING_EVENTS];
 	struct shmring_need need;
+	atomic_t sleepers;
 	struct list_head publishers;
 	u32 role;
 	u32 slot;
@@ -336,7 +339,7 @@ int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_r
 		       const struct shmring_ioc_wait *arg);
 int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 		      const struct shmring_ioc_wait *arg, bool arm);
-void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again);
+void shmring_wait_on(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again);
 void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, int ret);
 int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);

@@ -71,6 +71,7 @@ static void shmring_uring_end(struct shmring_uring_waiter *w, int ret, unsigned 
 	struct io_uring_cmd *cmd = w->cmd;
 
 	hrtimer_cancel(&w->timer);
+	atomic_dec(&w->ep->sleepers);
 	shmring_wait_end(w->ep, w->ep->ring, w->arg.events, ret);
 	trace_shmring_wait_end(w->ep, w->ep->ring, ret, w->sleeps);
 	kfree(w);
@@ -122,7 +123,7 @@ void shmring_uring_again(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (!ret)
 		ret = cancelled ? -ECANCELED : late ? -ETIMEDOUT : 0;
 	if (!ret)
-		shmring_wait_count(ep, ep->ring, true);
+		shmring_wait_on(ep, ep->ring, true);
 
 	spin_lock_irq(&ep->wq.lock);
 	if (ret)
@@ -171,16 +172,18 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 	shmring_hrtimer_setup(&w->timer, shmring_uring_expired);
 
 	trace_shmring_wait_begin(ep, ep->ring, arg);
+	atomic_inc(&ep->sleepers);
 	add_wait_queue(&ep->wq, &w->wqe);
 	ret = shmring_wait_look(ep, ep->ring, arg, true);
 	if (ret) {
+		atomic_dec(&ep->sleepers);
 		remove_wait_queue(&ep->wq, &w->wqe);
 		shmring_wait_end(ep, ep->ring, arg->events, ret);
 		trace_shmring_wait_end(ep, ep->ring, ret, 0);
 		kfree(w);
 		return ret;
 	}
-	shmring_wait_count(ep, ep->ring, false);
+	shmring_wait_on(ep, ep->ring, false);
 	pdu_of(cmd)->waiter = w;
 	if (arg->deadline < KTIME_MAX)
 		hrtimer_start(&w->timer, ns_to_ktime(arg->deadline), HRTIMER_MODE_ABS);

@@ -68,12 +68,13 @@ int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 }
 
 /**
- * shmring_wait_count() - somebody is about to sleep
+ * shmring_wait_on() - somebody has looked, and is about to sleep
  * @ep: endpoint
  * @ring: its ring
- * @again: was woken, and there was nothing
+ * @again: was woken, and there was not enough: of a QUEUE the kick is passed on, for it may
+ *	have been meant for less than this one waits for
  */
-void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again)
+void shmring_wait_on(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again)
 {
 	struct shmring_witness *witness = shmring_witness_of(ep, ring);
 
@@ -81,8 +82,11 @@ void shmring_wait_count(const struct shmring_endpoint *ep, struct shmring_ring *
 		return;
 	spin_lock(&ring->lock);
 	shmring_count(&witness->waits);
-	if (again)
+	if (again) {
 		shmring_count(&witness->spurious);
+		if (ring->topology == SHMRING_TOPO_QUEUE && ep->role == SHMRING_ROLE_CONSUMER)
+			shmring_kick_role(ring, SHMRING_ROLE_CONSUMER);
+	}
 	spin_unlock(&ring->lock);
 }
 
@@ -122,6 +126,8 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 		return ret;
 
 	trace_shmring_wait_begin(ep, ring, arg);
+	if (sleep)
+		atomic_inc(&ep->sleepers);
 	for (;;) {
 		if (sleep)
 			prepare_to_wait(&ep->wq, &wait, TASK_INTERRUPTIBLE);
@@ -135,11 +141,12 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 			ret = -ERESTARTNOHAND;
 			break;
 		}
-		shmring_wait_count(ep, ring, sleeps++);
+		shmring_wait_on(ep, ring, sleeps++);
 		late = !schedule_hrtimeout_range(deadline == KTIME_MAX ? NULL : &deadline,
 						 slack, HRTIMER_MODE_ABS);
 	}
 	if (sleep) {
+		atomic_dec(&ep->sleepers);
 		finish_wait(&ep->wq, &wait);
 		shmring_wait_end(ep, ring, arg->events, ret);
 	}

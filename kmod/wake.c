@@ -217,13 +217,6 @@ void shmring_look_again(struct shmring_ring *ring)
 			shmring_wake(ring->slot[slot], ring, 0);
 }
 
-/* Is there anybody whom a wake-up reaches? Under ring->lock. */
-static bool shmring_listens(struct shmring_endpoint *ep, u32 event)
-{
-	/* Who queues, queues before arming under ring->lock: seen here, or arms after. */
-	return waitqueue_active(&ep->wq) || ep->eventfd[ilog2(event)];
-}
-
 static unsigned int shmring_kick_spsc(struct shmring_ring *ring,
 				      const struct shmring_endpoint *from)
 {
@@ -269,8 +262,9 @@ static bool shmring_holds_armed(const struct shmring_endpoint *ep, struct shmrin
 /**
  * shmring_kick_role() - wake the endpoints of a role that asked for it
  * @ring: ring with several; ring->lock is held
- * @role: PRODUCER, or CONSUMER: then of a QUEUE one only, in turn, for no record
- *	needs two
+ * @role: PRODUCER, or CONSUMER: then of a QUEUE in turn, and no more once one is sure to
+ *	look, for no record needs two: one in WAIT. Who has asked by poll or an eventfd may be
+ *	busy with another record, or has asked and gone
  *
  * Return: how many were woken.
  */
@@ -295,7 +289,8 @@ unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role)
 		peer = ring->slot[slot];
 		if (!shmring_holds_armed(peer, ring, event))
 			continue;
-		last = one && shmring_listens(peer, event);	/* before they leave the queue */
+		/* Before they go. Who ends its WAIT without a record passes the kick on. */
+		last = one && atomic_read(&peer->sleepers);
 		shmring_arm_end(ring, slot, role);
 		shmring_wake(peer, ring, event);
 		woken++;

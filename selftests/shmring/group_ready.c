@@ -351,6 +351,50 @@ TEST(queue_wakes_one_that_listens)
 	EXPECT_EQ(0, armed(&self.c[0]) + armed(&self.c[1]));
 }
 
+/* Nor is one that waits for more, whatever it had asked for before. */
+TEST(queue_wakes_one_that_has_enough)
+{
+	FIXTURE_DATA(ready) self;
+	struct child much, little;
+
+	start(_metadata, &self, QUEUE);
+	EXPECT_EQ(0, poll_now(self.c[0].fd, POLLIN));
+	ASSERT_TRUE(sleeper(&much, &self.c[0], 4000, 0));
+	ASSERT_TRUE(sleeper(&little, &self.c[1], 0, 0));
+	EXPECT_EQ(1, send32(&self.p[0]));
+	EXPECT_EQ(0, child_end(&little));
+	EXPECT_EQ(128 + SIGKILL, child_kill(&much));
+}
+
+/* Nor one that will be told, and has perhaps something else to do. */
+TEST(queue_wakes_one_that_sleeps)
+{
+	FIXTURE_DATA(ready) self;
+	struct child child;
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int epfd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	ASSERT_TRUE(efd >= 0 && epfd >= 0);
+	start(_metadata, &self, QUEUE);
+	ASSERT_EQ(0, ring_eventfd(self.c[0].fd, IN, efd));
+	ASSERT_TRUE(armed(&self.c[0]));
+	ASSERT_TRUE(sleeper(&child, &self.c[1], 0, 0));
+	EXPECT_EQ(1, send32(&self.p[0]));
+	EXPECT_EQ(0, child_end(&child));
+	ASSERT_EQ(0, ring_eventfd(self.c[0].fd, IN, -1));
+
+	EXPECT_EQ('x', member_take(&self.c[1]));
+	ASSERT_EQ(0, epoll_ctl(epfd, EPOLL_CTL_ADD, self.c[0].fd, &ev));
+	ASSERT_TRUE(armed(&self.c[0]));
+	ASSERT_TRUE(sleeper(&child, &self.c[1], 0, 0));
+	EXPECT_EQ(1, send32(&self.p[0]));
+	EXPECT_EQ(0, child_end(&child));
+	EXPECT_EQ(1, epoll_wait(epfd, &ev, 1, 0));
+	close(epfd);
+	close(efd);
+}
+
 /* Two sleepers of one endpoint: what the first of them needs wakes. */
 TEST_F(ready, for_the_first_of_two_sleepers)
 {

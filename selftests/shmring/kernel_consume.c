@@ -415,6 +415,33 @@ TEST_F(consume, queue_orphan_is_adopted)
 	close(user);
 }
 
+/* Whatever wakes its endpoint: it is not asked again before it is resumed. */
+TEST_F(consume, refused_is_not_asked_again)
+{
+	struct member tx, other;
+	struct kt_counts counts;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, QUEUE, SHMRING_FULL_WAIT, &ring);
+	ASSERT_TRUE(member_attach(&tx, PRODUCER, ring));
+	ASSERT_EQ(0, kt(user, KT_RECORD, KT_REFUSE));
+	ASSERT_EQ(0, consume(user, KT_CALLED, 0));
+	ASSERT_EQ(0, send_record(&tx, 1, 16));
+	while (!kt_counts(user).refused)
+		sched_yield();
+	/* The end of an endpoint wakes everybody. */
+	ASSERT_TRUE(member_attach(&other, CONSUMER, ring));
+	member_close(&other);
+	ASSERT_EQ(0, send_record(&tx, 2, 16));
+	ASSERT_EQ(0, kt(user, KT_RECORD, KT_TAKE));
+	until_calls(user, 2);
+	counts = kt_counts(user);
+	EXPECT_EQ(1, counts.refused);
+	EXPECT_EQ(0, counts.bad);
+	close(user);
+}
+
 /* What the module had claimed and not taken when it stopped is somebody else's. */
 TEST_F(consume, queue_leaves_what_it_did_not_take)
 {

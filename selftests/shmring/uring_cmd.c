@@ -474,6 +474,9 @@ TEST(descriptor_closed)
 	ASSERT_EQ(0, endpoint_map(&p, producer));
 	ASSERT_EQ(0, tx_init(&tx, &p));
 	ASSERT_EQ(0, uring_cmd_wait(&u, consumer, IN, NEVER));
+	/* A worker that had yet to look would find the record, and end the endpoint at once. */
+	while (shmring_load(&tx.peer->armed) != SHMRING_ARMED_YES)
+		sched_yield();
 	ASSERT_EQ(-ETIME, uring_wait(&u, &cqe, 0));
 	close(consumer);
 	EXPECT_EQ(-EAGAIN, ring_wait(producer, PEER, NOW));
