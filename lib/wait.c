@@ -118,7 +118,7 @@ static uint64_t shmring_need(const struct shmring_handle *h, uint64_t need)
 
 static bool shmring_ready(struct shmring_handle *h, const struct shmring_goal *goal)
 {
-	return ((goal->events & SHMRING_EV_IN) && h->in->ready(h, goal)) ||
+	return ((goal->events & SHMRING_EV_IN) && (h->untold || h->in->ready(h, goal))) ||
 	       ((goal->events & SHMRING_EV_OUT) &&
 		h->out->ready(h, shmring_need(h, goal->need)));
 }

@@ -79,6 +79,38 @@ static void wrong_record(void)
 }
 
 /* A position that cannot be: what is there counts as read, and the ring goes on. */
+/* What is wrong with the record after a batch the next call tells: it is to be waited for. */
+static void wrong_record_after_a_batch(void)
+{
+	static const uint32_t topologies[] = {
+		SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST
+	};
+	unsigned int k;
+
+	for (k = 0; k < 3; k++) {
+		struct shmring_opts o = test_opts(4096, 0);
+		struct shmring *p, *c;
+		struct iovec msgs[2];
+		char buf[2][8];
+		void *out;
+
+		o.topology = topologies[k];
+		NEED(!test_pair(&o, &p, &c));
+		CHECK_EQ(shmring_send(p, "record", 7, 0), 0);
+		CHECK_EQ(shmring_reserve(p, 8, &out, 0), 0);
+		((uint32_t *)out)[-2] = SHMRING_REC_READY | 100000;
+		msgs[0] = (struct iovec){ buf[0], 8 };
+		msgs[1] = (struct iovec){ buf[1], 8 };
+		CHECK_EQ(shmring_recv_batch(c, msgs, 2, 0), 1);
+		CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, test_in_ms(1000)), SHMRING_EV_IN);
+		CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), SHMRING_EV_IN);
+		CHECK_EQ(shmring_recv(c, buf[0], 8, 0), -EBADMSG);
+		CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_NOWAIT), -EAGAIN);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 static void next_consumer_gets_a_position_that_can_be(void)
 {
 	static const uint64_t wrong[] = { 12345, 1ull << 50, ~0ull, 0 - 8192ull };
@@ -457,6 +489,7 @@ int main(void)
 	RUN(producer_position_ahead);
 	RUN(consumer_position_ahead);
 	RUN(wrong_record);
+	RUN(wrong_record_after_a_batch);
 	RUN(next_consumer_gets_a_position_that_can_be);
 	RUN(next_consumer_gets_a_position_of_a_record);
 	RUN(next_producer_cuts_off_what_makes_no_sense);
