@@ -154,10 +154,9 @@ static void shmring_claim_chain(struct shmring_handle *h)
 			continue;
 		other = h->cursor[slot];
 		if (shmring_claim_any(c, shmring_load(&other->wake_at),
-				      shmring_records_of(h, slot))) {
-			shmring_wake(h, slot);
+				      shmring_records_of(h, slot)) &&
+		    shmring_wake(h, slot))
 			return;
-		}
 	}
 }
 

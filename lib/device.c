@@ -196,10 +196,11 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 	return err == -ETIMEDOUT && arg.deadline != deadline ? 0 : err;
 }
 
-static void shmring_device_wake(struct shmring_handle *h, unsigned int slot)
+static bool shmring_device_wake(struct shmring_handle *h, unsigned int slot)
 {
 	(void)slot;
 	ioctl(h->fd, SHMRING_IOC_KICK, 0);
+	return true;
 }
 
 static int shmring_device_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *orphan)

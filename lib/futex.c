@@ -25,7 +25,10 @@ int shmring_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 	return -errno;
 }
 
-void shmring_futex_wake(uint32_t *word)
+/* Return: how many slept there. */
+unsigned int shmring_futex_wake(uint32_t *word)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	long woken = syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+
+	return woken > 0 ? (unsigned int)woken : 0;
 }

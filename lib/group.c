@@ -148,10 +148,11 @@ static bool shmring_enough_out(const struct shmring_handle *h, unsigned int slot
 	return err || (int64_t)(gate - shmring_load(&peer->wake_at)) >= 0;
 }
 
-void shmring_wake(struct shmring_handle *h, unsigned int slot)
+/* Wake the endpoint in @slot if it armed itself. Return: did somebody sleep there? */
+bool shmring_wake(struct shmring_handle *h, unsigned int slot)
 {
 	shmring_store(&h->mine->kicks, shmring_load(&h->mine->kicks) + 1);
-	h->ops->wake(h, slot);
+	return h->ops->wake(h, slot);
 }
 
 /**
@@ -159,13 +160,14 @@ void shmring_wake(struct shmring_handle *h, unsigned int slot)
  * @h: handle with a group
  * @kick: as shmring_group_check() returned it, not 0
  *
- * A publication in a QUEUE is for one consumer.
+ * A publication in a QUEUE is for one consumer that was asleep: one that is armed may have
+ * been stopped or killed in its sleep, or has looked for the last time just before.
  */
 void shmring_notice(struct shmring_handle *h, int kick)
 {
 	bool producer = h->role == SHMRING_ROLE_PRODUCER, enough;
 	bool one = h->ops->wakes_all || (producer && h->geo.topology == SHMRING_TOPO_QUEUE);
-	bool woke = false;
+	bool met = false;
 	unsigned int slot;
 	uint32_t armed;
 	int changed;
@@ -187,13 +189,12 @@ void shmring_notice(struct shmring_handle *h, int kick)
 			continue;
 		enough = producer ? shmring_enough_in(h, slot) : shmring_enough_out(h, slot);
 		if (enough) {
-			shmring_wake(h, slot);
-			woke = true;
-			if (one)
+			met = true;
+			if (shmring_wake(h, slot) && one)
 				break;
 		}
 	}
-	if (woke)
+	if (met)
 		shmring_bias_met(h);
 }
 

@@ -145,8 +145,8 @@ struct shmring_many {
  * @info: the present state
  * @sleep: arm, look once more, sleep: 0 after anything that is worth a look,
  *	-ETIMEDOUT, -EINTR
- * @wake: wake the endpoint in a slot if it armed itself
- * @wakes_all: @wake looks after everybody
+ * @wake: wake the endpoint in a slot if it armed itself: did somebody sleep there
+ * @wakes_all: @wake looks after everybody, and says so
  * @adopt: as SHMRING_IOC_ADOPT
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
@@ -171,7 +171,7 @@ struct shmring_ops {
 	int (*info)(const struct shmring_handle *h, struct shmring_ioc_info *info);
 	int (*sleep)(struct shmring_handle *h, const struct shmring_goal *goal,
 		     uint64_t deadline);
-	void (*wake)(struct shmring_handle *h, unsigned int slot);
+	bool (*wake)(struct shmring_handle *h, unsigned int slot);
 	bool wakes_all;
 	int (*adopt)(struct shmring_handle *h, struct shmring_ioc_adopt *orphan);
 	void (*arm)(struct shmring_handle *h, uint32_t events);
@@ -399,7 +399,7 @@ uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t
 bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal);
 uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
 uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot);
-void shmring_wake(struct shmring_handle *h, unsigned int slot);
+bool shmring_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_notice(struct shmring_handle *h, int kick);
 void shmring_group_pace_in(struct shmring_handle *h);
 void shmring_group_pace_out(struct shmring_handle *h);

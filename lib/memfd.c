@@ -579,8 +579,11 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 
 /* ---- leaving ----------------------------------------------------------------- */
 
-/* Return: was it asleep, or about to be? */
-bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
+/*
+ * Return: how many slept there: 0 if it was about to, and if it was stopped or killed in its
+ * sleep; negative: it was not armed.
+ */
+int shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
 {
 	__aligned_u64 *word = shmring_state_word(h, slot);
 	struct shmring_cursor *cursor = h->cursor[slot];
@@ -592,19 +595,20 @@ bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot)
 	/* pairs with the futex's own look at armed: cleared first, woken after it */
 	if (!__atomic_compare_exchange_n(&cursor->armed, &armed, SHMRING_ARMED_NO, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		return false;
+		return -1;
 	shmring_tally(&shmring_meta(h)->witness[slot].wakes);
-	shmring_futex_wake(&cursor->armed);
-	return true;
+	return (int)shmring_futex_wake(&cursor->armed);
 }
 
-static void shmring_memfd_kick(struct shmring_handle *h, unsigned int slot)
+static bool shmring_memfd_kick(struct shmring_handle *h, unsigned int slot)
 {
 	struct shmring_witness *w = &shmring_meta(h)->witness[h->slot];
+	int woken = shmring_memfd_wake(h, slot);
 
 	shmring_tally(&w->kicks);
-	if (!shmring_memfd_wake(h, slot))
+	if (woken < 0)
 		shmring_tally(&w->kicks_idle);
+	return woken > 0;
 }
 
 /*

@@ -48,7 +48,7 @@ struct shmring_memfd_note {
 
 /* memfd.c */
 int shmring_memfd_check(int fd, struct shmring_ioc_info *geo);
-bool shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
+int shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_wake_all(struct shmring_handle *h);
 
 /* liveness.c */
@@ -98,6 +98,6 @@ void shmring_notify_stop(struct shmring_handle *h);
 
 /* futex.c */
 int shmring_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline);
-void shmring_futex_wake(uint32_t *word);
+unsigned int shmring_futex_wake(uint32_t *word);
 
 #endif /* SHMRING_LIB_MEMFD_H */

@@ -335,6 +335,82 @@ static void record_that_a_predecessor_left(void)
 	shmring_close(p);
 }
 
+/* ---- whoever was woken has no use for it ------------------------------------------- */
+
+static void receives_one(struct shmring *c)
+{
+	struct many_head head;
+
+	CHECK_EQ(many_recv(c, &head, SHMRING_FOREVER), BIG);
+	pause();
+}
+
+/* In the ring, not on its way there. */
+static void until_asleep(struct shmring *r, unsigned int slot, pid_t pid)
+{
+	struct shmring_stats stats = { .size = sizeof(stats) };
+
+	do
+		CHECK_EQ(shmring_get_stats(r, slot, &stats), 0);
+	while (!stats.sleeps && !test_bad && !sched_yield());
+	CHECK_EQ(test_until_asleep(pid), 0);
+}
+
+/* Its bit and armed stay, and it does not sleep there any more. */
+static void stops(struct child *c, int sig)
+{
+	siginfo_t info;
+
+	kill(c->pid, sig);
+	CHECK_EQ(waitid(P_PID, (id_t)c->pid, &info, WEXITED | WSTOPPED | WNOWAIT), 0);
+}
+
+/*
+ * Records for one consumer, or for two of which the first wakes the next. One that would be
+ * asked before this process's is armed and does not sleep.
+ */
+static void sleeper_stops(int sig, unsigned int records)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 3, SHMRING_SPIN_NEVER);
+	struct child first = { .pid = -1 }, sleeper;
+	unsigned char buf[2][BIG];
+	struct iovec msgs[2];
+	struct many_head head;
+	struct shmring *p, *c;
+	struct waiter w;
+	unsigned int k;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	if (records > 1) {
+		first = child_of(p, CONS, &o, receives_one);
+		child_goes_on(&first);
+		until_asleep(p, 1, first.pid);
+	}
+	sleeper = child_of(p, CONS, &o, receives_one);
+	child_goes_on(&sleeper);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	until_asleep(p, records, sleeper.pid);
+	w = waiter(c, SHMRING_EV_IN);
+	stops(&sleeper, sig);
+	for (k = 0; k < records; k++) {
+		msgs[k].iov_base = buf[k];
+		msgs[k].iov_len = many_make(buf[k], 0, k, BIG);
+	}
+	CHECK_EQ(shmring_send_batch(p, msgs, records, SHMRING_NOWAIT), records);
+	told(&w);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	if (records > 1)
+		child_is_killed(&first);
+	child_is_killed(&sleeper);
+	waiter_close(&w);
+	shmring_close(p);
+}
+
+static void sleeper_is_stopped(void) { sleeper_stops(SIGSTOP, 1); }
+static void sleeper_is_killed(void) { sleeper_stops(SIGKILL, 1); }
+static void next_sleeper_is_stopped(void) { sleeper_stops(SIGSTOP, 2); }
+static void next_sleeper_is_killed(void) { sleeper_stops(SIGKILL, 2); }
+
 int main(void)
 {
 	START();
@@ -344,5 +420,9 @@ int main(void)
 	RUN(bit_that_a_dead_waker_took);
 	RUN(room_that_a_predecessor_left);
 	RUN(record_that_a_predecessor_left);
+	RUN(sleeper_is_stopped);
+	RUN(sleeper_is_killed);
+	RUN(next_sleeper_is_stopped);
+	RUN(next_sleeper_is_killed);
 	DONE();
 }
