@@ -139,7 +139,7 @@ static uint64_t shmring_claim_amount(const struct shmring_handle *h, bool record
 	return sum;
 }
 
-/* There is more than what was claimed: the next sleeper's turn. */
+/* There is more than what was claimed: the next sleeper's turn, as in shmring_notice(). */
 static void shmring_claim_chain(struct shmring_handle *h)
 {
 	const struct shmring_claims *c = &h->many->claims;

@@ -148,11 +148,21 @@ static bool shmring_enough_out(const struct shmring_handle *h, unsigned int slot
 	return err || (int64_t)(gate - shmring_load(&peer->wake_at)) >= 0;
 }
 
-/* Wake the endpoint in @slot if it armed itself. Return: did somebody sleep there? */
+/**
+ * shmring_wake() - wake an endpoint if it armed itself
+ * @h: handle
+ * @slot: its slot
+ *
+ * A consumer that waits for more than a record takes none before there is enough. What it
+ * waits for is asked after it was woken: if it has armed anew it has looked since.
+ *
+ * Return: it slept, and takes any record: of a QUEUE nobody else need be woken for one.
+ */
 bool shmring_wake(struct shmring_handle *h, unsigned int slot)
 {
 	shmring_store(&h->mine->kicks, shmring_load(&h->mine->kicks) + 1);
-	return h->ops->wake(h, slot);
+	return h->ops->wake(h, slot) &&
+	       (h->ops->wakes_all || shmring_load(&h->cursor[slot]->wake_at) == SHMRING_WAKE_ANY);
 }
 
 /**
@@ -161,7 +171,8 @@ bool shmring_wake(struct shmring_handle *h, unsigned int slot)
  * @kick: as shmring_group_check() returned it, not 0
  *
  * A publication in a QUEUE is for one consumer that was asleep: one that is armed may have
- * been stopped or killed in its sleep, or has looked for the last time just before.
+ * been stopped or killed in its sleep, or has looked for the last time just before. Those
+ * whose threshold it may reach are woken besides.
  */
 void shmring_notice(struct shmring_handle *h, int kick)
 {

@@ -142,14 +142,16 @@ uint32_t shmring_events(struct shmring_handle *h, const struct shmring_goal *goa
 /* From which position of the peer, or bytes in a lane, on there may be enough. */
 static uint64_t shmring_wake_at(const struct shmring_handle *h, const struct shmring_goal *goal)
 {
-	uint64_t pos = h->group && h->in ? 0 : shmring_load(&h->mine->pos);
+	uint64_t pos = h->group && h->in ? 0 : shmring_load(&h->mine->pos), share;
 
-	if (h->group && h->in && goal->need)
-		return shmring_share(h, goal->need, false);
+	if (h->group && h->in && goal->need) {
+		share = shmring_share(h, goal->need, false);
+		return share > SHMRING_WAKE_ANY ? share : SHMRING_WAKE_NEXT;
+	}
 	if (goal->events & SHMRING_EV_OUT)
 		return pos + shmring_need(h, goal->need) + SHMRING_REC_TAIL - h->geo.data_size;
 	if ((goal->events & SHMRING_EV_IN) && (goal->need || !goal->records))
-		return pos + (goal->need ? goal->need : 1);
+		return pos + (goal->need ? goal->need : SHMRING_WAKE_ANY);
 	return pos + SHMRING_FAR;
 }
 
@@ -181,7 +183,7 @@ static void shmring_arm_share(struct shmring_handle *h, const struct shmring_goa
 	if (shmring_wake_at(h, goal) == shmring_load(&h->mine->wake_at) &&
 	    shmring_wake_records(h, goal) == shmring_load(&h->mine->wake_records))
 		return;
-	shmring_store(&h->mine->wake_at, 1);
+	shmring_store(&h->mine->wake_at, SHMRING_WAKE_NEXT);
 	/* pairs with the fence in shmring_group_check(), shmring_bias_catch_up() */
 	shmring_fence();
 }

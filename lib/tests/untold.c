@@ -411,6 +411,72 @@ static void sleeper_is_killed(void) { sleeper_stops(SIGKILL, 1); }
 static void next_sleeper_is_stopped(void) { sleeper_stops(SIGSTOP, 2); }
 static void next_sleeper_is_killed(void) { sleeper_stops(SIGKILL, 2); }
 
+/*
+ * The same of one that waits for more than there is: its share of it is there, so that it
+ * has to look, and it leaves all to others.
+ */
+static uint64_t threshold_bytes, threshold_records;
+
+static void waits_for_more(struct shmring *c)
+{
+	shmring_wait_for(c, SHMRING_EV_IN, threshold_bytes, threshold_records, SHMRING_FOREVER);
+	pause();
+}
+
+static void threshold_first(unsigned int records)
+{
+	struct shmring_opts o = many_opts(QUEUE, 2, 3, SHMRING_SPIN_NEVER);
+	struct child first = { .pid = -1 }, patient;
+	unsigned char buf[5][BIG];
+	struct iovec msgs[5];
+	struct shmring *p, *other, *c;
+	struct many_head head;
+	struct waiter w;
+	unsigned int k;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	NEED(!shmring_attach_fd(shmring_fd(p), PROD, &o, &other));
+	if (records > 4) {
+		first = child_of(p, CONS, &o, receives_one);
+		child_goes_on(&first);
+		until_asleep(p, 2, first.pid);
+	}
+	patient = child_of(p, CONS, &o, waits_for_more);
+	child_goes_on(&patient);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	until_asleep(p, records > 4 ? 3 : 2, patient.pid);
+	w = waiter(c, SHMRING_EV_IN);
+	for (k = 0; k < records; k++) {
+		msgs[k].iov_base = buf[k];
+		msgs[k].iov_len = many_make(buf[k], 0, k, BIG);
+	}
+	CHECK_EQ(shmring_send_batch(p, msgs, records, SHMRING_NOWAIT), records);
+	told(&w);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	if (records > 4)
+		child_is_killed(&first);
+	child_is_killed(&patient);
+	waiter_close(&w);
+	shmring_close(other);
+	shmring_close(p);
+}
+
+static void threshold_of_bytes_first(void)
+{
+	threshold_bytes = 7 * BIG;
+	threshold_records = 0;
+	threshold_first(4);
+	threshold_first(5);
+}
+
+static void threshold_of_records_first(void)
+{
+	threshold_bytes = 0;
+	threshold_records = 7;
+	threshold_first(4);
+	threshold_first(5);
+}
+
 int main(void)
 {
 	START();
@@ -424,5 +490,7 @@ int main(void)
 	RUN(sleeper_is_killed);
 	RUN(next_sleeper_is_stopped);
 	RUN(next_sleeper_is_killed);
+	RUN(threshold_of_bytes_first);
+	RUN(threshold_of_records_first);
 	DONE();
 }
