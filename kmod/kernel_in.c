@@ -156,16 +156,6 @@ static int shmring_merge_start(struct shmring_consumer *c)
 	return 0;
 }
 
-static long shmring_merge_first(struct shmring_consumer *c, const void **payload)
-{
-	return shmring_merge_peek(&c->merge, payload);
-}
-
-static void shmring_merge_over(struct shmring_consumer *c, long len)
-{
-	shmring_merge_next(&c->merge, len);
-}
-
 /* Is there room enough for an armed producer? If in doubt, yes. */
 static bool shmring_merge_enough(const struct shmring_consumer *c, u32 slot)
 {
@@ -175,24 +165,13 @@ static bool shmring_merge_enough(const struct shmring_consumer *c, u32 slot)
 	       (s64)(c->merge.lane[slot].done - READ_ONCE(peer->wake_at)) >= 0;
 }
 
-static int shmring_merge_give_back(struct shmring_consumer *c)
+/* Producers are armed, or came or went. */
+static void shmring_merge_notice(struct shmring_consumer *c)
 {
 	struct shmring_merge *m = &c->merge;
-	u64 bytes = READ_ONCE(m->mine->pos);
-	u32 rest, slot;
 	int changed = 0;
+	u32 rest, slot;
 
-	if (m->overwrite && !shmring_merge_whole(m)) {
-		shmring_merge_rewind(m);
-		return -ESTALE;
-	}
-	for (rest = m->touched; rest; rest &= rest - 1) {
-		slot = __ffs(rest);
-		bytes += m->lane[slot].head - m->lane[slot].done;
-	}
-	WRITE_ONCE(m->mine->pos, bytes);
-	if (!shmring_merge_release(m))
-		return 0;
 	rest = shmring_group_armed(&m->g, &changed);
 	if (changed)
 		shmring_merge_join(m);
@@ -203,6 +182,39 @@ static int shmring_merge_give_back(struct shmring_consumer *c)
 			break;
 		}
 	}
+}
+
+static long shmring_merge_first(struct shmring_consumer *c, const void **payload)
+{
+	long len = shmring_merge_peek(&c->merge, payload);
+
+	if (shmring_merge_skipped(&c->merge))
+		shmring_merge_notice(c);
+	return len;
+}
+
+static void shmring_merge_over(struct shmring_consumer *c, long len)
+{
+	shmring_merge_next(&c->merge, len);
+}
+
+static int shmring_merge_give_back(struct shmring_consumer *c)
+{
+	struct shmring_merge *m = &c->merge;
+	u64 bytes = READ_ONCE(m->mine->pos);
+	u32 rest, slot;
+
+	if (m->overwrite && !shmring_merge_whole(m)) {
+		shmring_merge_rewind(m);
+		return -ESTALE;
+	}
+	for (rest = m->touched; rest; rest &= rest - 1) {
+		slot = __ffs(rest);
+		bytes += m->lane[slot].head - m->lane[slot].done;
+	}
+	WRITE_ONCE(m->mine->pos, bytes);
+	if (shmring_merge_release(m))
+		shmring_merge_notice(c);
 	return 0;
 }
 

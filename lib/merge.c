@@ -96,9 +96,21 @@ static int shmring_merge_start(struct shmring_handle *h)
 	return 0;
 }
 
+/* A producer may wait for the room that nonsense was in. */
+static void shmring_merge_made_room(struct shmring_handle *h)
+{
+	int kick = shmring_merge_skipped(&h->many->merge);
+
+	if (shmring_unlikely(kick))
+		shmring_notice(h, kick);
+}
+
 static long shmring_merge_first(struct shmring_handle *h, const void **payload)
 {
-	return shmring_merge_peek(&h->many->merge, payload);
+	long len = shmring_merge_peek(&h->many->merge, payload);
+
+	shmring_merge_made_room(h);
+	return len;
 }
 
 static void shmring_merge_over(struct shmring_handle *h, long len)
@@ -172,8 +184,10 @@ static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_g
 	uint32_t rest;
 
 	shmring_group_look(h);
-	if (shmring_unlikely(m->broken))
+	if (shmring_unlikely(m->broken)) {
 		shmring_merge_mend(m);
+		shmring_merge_made_room(h);
+	}
 	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1)
 		if (shmring_merge_lane_ready(m, (uint32_t)__builtin_ctz(rest), goal))
 			return true;

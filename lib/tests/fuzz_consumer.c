@@ -24,6 +24,7 @@ static long receive(unsigned int n)
 		len = p ? 8 * (long)n : shmring_spsc_peek(&rx.rx, &p);
 	} else if (r.topology != SHMRING_TOPO_QUEUE) {
 		len = shmring_merge_peek(&rx.m, &p);
+		shmring_merge_skipped(&rx.m);
 	} else {
 		len = shmring_claim(&rx.c, n) ? -EAGAIN : shmring_claim_peek(&rx.c, &p);
 		shmring_claim_withdrawn(&rx.c);

@@ -43,7 +43,7 @@ struct ring_tx {
 struct ring_rx {
 	struct ring *r;
 	__u32 slot;
-	int kick;		/* what the last look for a record of a QUEUE found to do */
+	int kick;		/* what the last look for a record found to do, of several lanes */
 	union {
 		struct shmring_spsc_rx rx;
 		struct shmring_merge m;
@@ -406,6 +406,7 @@ static inline long ring_next(struct ring_rx *x, __u32 *id, unsigned int claim)
 			len = shmring_claim_peek(&x->c, &p);
 	} else {
 		len = shmring_merge_peek(&x->m, &p);
+		x->kick = shmring_merge_skipped(&x->m);
 	}
 	if (len < 0)
 		return len;

@@ -29,7 +29,7 @@ struct world {
 	__u32 next;		/* the next that is to be committed */
 	__u32 told[2];		/* records whose release has returned */
 	__u32 blamed;		/* how often nonsense was told of after the setup */
-	__u32 sleeps, woken;	/* the producer, until nobody reads before its end any more */
+	__u32 sleeps, woken;	/* the producer, until it has what it waits for */
 	__u32 first;		/* OVERWRITE, joining: the first that was delivered, plus one */
 	__u32 last;
 	unsigned char seen[64];
@@ -265,16 +265,26 @@ static int send_next(__u32 lane, size_t len)
 	return err;
 }
 
+/* A QUEUE's producer waits until all was read, another one for room. */
+static int lacks(__u32 k)
+{
+	__u64 gate, tail = w->tx[0].tx.tail;
+
+	if (r.topology == SHMRING_TOPO_QUEUE)
+		return !shmring_queue_gate(&w->rx[k].c.g, 0, &gate) && gate != tail;
+	return !shmring_broadcast_gate(&w->rx[k].m.g, 0, tail, &gate) &&
+	       gate + SIZE - tail < shmring_record_size(BIG) + SHMRING_REC_TAIL;
+}
+
 /* Somebody is armed: wake the producer if it has what it waits for. The kernel looks, too. */
 static void notice(__u32 k, int kick)
 {
-	__u64 gate;
 	int looks;
 
 	if (!kick || !w->sleeps)
 		return;
 	for (looks = 0; looks < 2; looks++)
-		if (!shmring_queue_gate(&w->rx[k].c.g, 0, &gate) && gate != w->tx[0].tx.tail)
+		if (lacks(k))
 			return;
 	w->woken = 1;
 }
@@ -571,15 +581,27 @@ static void check_queue(int victim)
 
 /* ---- a successor, and a consumer that knows of its predecessor's nonsense --------------- */
 
-static void left_nonsense(void)
+static void left_nonsense_before(__u64 told)
 {
 	__u32 k, id;
 
 	begin();
+	r.cursor[0]->pos = told;
 	__atomic_store_n((__u32 *)(void *)r.data[0], 0x12345678, __ATOMIC_RELEASE);
 	for (k = 0; k < r.consumers; k++)
 		CHECK_EQ(ring_next(&w->rx[k], &id, 1), -EBADMSG);
 	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+}
+
+static void left_nonsense(void)
+{
+	left_nonsense_before(0);
+}
+
+/* What was told leaves no room for a record, unless the nonsense is stepped over. */
+static void left_no_room(void)
+{
+	left_nonsense_before(SIZE - BIG);
 }
 
 static void succeed(void)
@@ -589,9 +611,26 @@ static void succeed(void)
 	send_next(0, 8);
 }
 
+static void succeed_and_wait(void)
+{
+	ring_tx_begin(&r, 0, &w->tx[0]);
+	if (send_next(0, BIG) != -EAGAIN)
+		return;
+	hook();
+	__atomic_fetch_or(&r.meta->tx_state, 1, __ATOMIC_SEQ_CST);
+	w->sleeps = 1;
+	if (send_next(0, BIG) >= 0)
+		w->sleeps = 0;
+}
+
 /* It is heard, whenever consumers noticed it, and blamed for nothing. */
 static void check_successor(int victim)
 {
+	/* Who ends a dead one wakes everybody; who comes wakes consumers, so there is one more look. */
+	if (victim < 0 && w->sleeps) {
+		take(0, 0);
+		CHECK(w->woken);
+	}
 	check_stream(victim);
 	CHECK_EQ(w->blamed, 0);
 }
@@ -749,6 +788,8 @@ static const struct scenario scenarios[] = {
 	  check_successor },
 	{ "broadcast successor", STREAM(BROADCAST, 2), left_nonsense, { succeed, consume },
 	  { 0, 2 }, check_successor },
+	{ "room of nonsense", STREAM(BROADCAST, 1), left_no_room, { succeed_and_wait, consume },
+	  { 0, 1 }, check_successor },
 	{ "queue successor", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_nonsense, { succeed, claim_1 },
 	  { 0, 2 }, check_queue_successor },
 	{ "last record", SHMRING_TOPO_QUEUE, 1, 3, 0, 4, one_record, { claim_0, claim_1 }, { 1, 2 },

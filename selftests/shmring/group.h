@@ -311,6 +311,8 @@ HELPER int member_get(struct member *m)
 	} else {
 		shmring_merge_join(&m->merge);
 		len = shmring_merge_peek(&m->merge, &from);
+		if (shmring_merge_skipped(&m->merge))
+			ring_kick(m->fd);
 		if (len >= 0)
 			shmring_merge_next(&m->merge, len);
 	}

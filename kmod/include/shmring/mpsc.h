@@ -39,6 +39,9 @@
  *   shmring_merge_tell     store-release of the position in the lane
  *     pairs with           load-acquire of it in shmring_mpsc_refresh()
  *     so that              the payload was read before it is overwritten
+ *   shmring_merge_skip     position, full fence, the peers' state (merge_skipped)
+ *     pairs with           armed, full fence, then positions in whoever waits for room
+ *     so that              room that was made without a release is not slept through
  */
 #ifndef SHMRING_MPSC_H
 #define SHMRING_MPSC_H
@@ -124,6 +127,7 @@ struct shmring_merge_lane {
  * @tickets: there is more than one lane
  * @fence: producers may sleep
  * @overwrite: producers do not wait
+ * @skipped: nonsense was stepped over, and nobody was told of the room
  * @rejoin: a lane with nonsense goes on where its next producer began; otherwise that one
  *	cuts it off
  */
@@ -148,6 +152,7 @@ struct shmring_merge {
 	__u32 tickets;
 	__u32 fence;
 	__u32 overwrite;
+	__u32 skipped;
 	__u32 rejoin;
 	struct shmring_merge_lane lane[SHMRING_SLOTS_MAX];
 };
@@ -224,6 +229,7 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 	lane->done = lane->begin;
 	lane->head = lane->begin;
 	shmring_merge_tell(m, l);
+	m->skipped = 1;
 	return 1;
 }
 
@@ -545,7 +551,8 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
  * @m: consumer
  * @payload: out: where its payload is, until it is released
  *
- * After shmring_merge_rewind() it is the first record that is not released.
+ * After shmring_merge_rewind() it is the first record that is not released. Whatever it
+ * returns, shmring_merge_skipped() comes next.
  *
  * Return: payload bytes, -EAGAIN, or -EBADMSG: a producer wrote nonsense and its lane
  * is left out until it, or its successor, writes something else there; told once.
@@ -565,6 +572,20 @@ static inline long shmring_merge_peek(struct shmring_merge *m, const void **payl
 	m->last = l;
 	*payload = shmring_merge_word(m, l, m->lane[l].head) + 2;
 	return m->lane[l].word & SHMRING_REC_LEN;
+}
+
+/**
+ * shmring_merge_skipped() - after a look for records: tell of room that nonsense was in
+ * @m: consumer, after shmring_merge_peek() or shmring_merge_mend()
+ *
+ * Return: as shmring_group_check(); 0 if there was none.
+ */
+static inline int shmring_merge_skipped(struct shmring_merge *m)
+{
+	if (shmring_likely(!m->skipped))
+		return 0;
+	m->skipped = 0;
+	return shmring_group_check(&m->g, m->records, (int)m->fence);
 }
 
 /**
