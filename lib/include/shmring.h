@@ -638,8 +638,11 @@ int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline);
  * @records: IN: so many records, likewise; with @bytes as well either is enough
  * @deadline: how long
  *
- * What a peer left when it ended is always enough. Ask for at most half a lane: producers
- * that find it full wait for the consumer.
+ * What a peer left when it ended is always enough. Before that, a producer whose lane has no
+ * room for a record waits for the consumer, and the consumer for more: neither goes on, unless
+ * @bytes + the longest payload that is sent or waited for + 16 is at most a lane. For @records
+ * reckon with that many of the longest, each with its header of 8 and rounded up to 8. A
+ * producer in shmring_drain() waits for the last record: a consumer must not wait for more then.
  *
  * Return: as shmring_wait(); -ERANGE: more than a lane can hold.
  */

@@ -405,6 +405,44 @@ static void thresholds(void)
 	}
 }
 
+/*
+ * The rule of shmring_wait_for(): below it one side goes on however the lane is filled. A
+ * little above it a threshold and a record are in each other's way.
+ */
+static void threshold_and_record(uint32_t topology, uint64_t threshold, size_t len, int fit)
+{
+	struct shmring_opts o = many_opts(topology, 1, 1, SHMRING_SPIN_NEVER);
+	static char buf[4096];
+	struct shmring *p, *c;
+	/* As much as can be there and is not enough. */
+	size_t there = (size_t)((threshold - 1) & ~7ull) - 8;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, buf, there, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, threshold, 0, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_wait_for(p, SHMRING_EV_OUT, len, 0, SHMRING_NOWAIT),
+		 fit ? SHMRING_EV_OUT : -EAGAIN);
+	CHECK_EQ(shmring_send(p, buf, len, SHMRING_NOWAIT), fit ? 0 : -EAGAIN);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, threshold, 0, SHMRING_NOWAIT),
+		 fit ? SHMRING_EV_IN : -EAGAIN);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void thresholds_and_records(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
+	uint64_t threshold;
+	unsigned int t;
+
+	for (t = 0; t < 4; t++) {
+		for (threshold = 1985; threshold <= 2000 && !test_bad; threshold++)
+			threshold_and_record(topologies[t], threshold, 4096 - 16 - threshold, 1);
+		threshold_and_record(topologies[t], 1993, 4096 - 16 - 1993 + 2, 0);
+		threshold_and_record(topologies[t], 1512 + 488, 3000, 0);
+	}
+}
+
 int main(void)
 {
 	START();
@@ -415,6 +453,7 @@ int main(void)
 	RUN(queue_publication_for_several);
 	RUN(queue_threshold_beside_others);
 	RUN(thresholds);
+	RUN(thresholds_and_records);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);
 	RUN(mpsc_4);
