@@ -70,7 +70,7 @@ static void *shmring_notify_run(void *arg)
 	struct shmring_notify *n = arg;
 	struct shmring_handle *h = n->h;
 	uint32_t *armed = h->mine ? &h->mine->armed : NULL;
-	uint64_t until;
+	uint64_t until = shmring_now() + SHMRING_NOTIFY_SLICE_NS;
 	uint32_t seq;
 	bool wait_armed;
 	int err;
@@ -92,11 +92,13 @@ static void *shmring_notify_run(void *arg)
 			shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT | SHMRING_EV_PEER);
 			continue;
 		}
-		until = shmring_now() + SHMRING_NOTIFY_SLICE_NS;
 		err = wait_armed ? shmring_futex_wait(armed, SHMRING_ARMED_YES, until) :
 				   shmring_futex_wait(&n->seq, seq, until);
-		if (err == -ETIMEDOUT)
-			shmring_probe(h);
+		/* Not from the last request on: there may be one after the other. */
+		if (err != -ETIMEDOUT)
+			continue;
+		shmring_probe(h);
+		until = shmring_now() + SHMRING_NOTIFY_SLICE_NS;
 	}
 }
 

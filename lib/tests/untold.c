@@ -177,7 +177,8 @@ static void claim_of_a_dead_consumer(void)
 	shmring_close(p);
 }
 
-static void publishes_and_dies(struct shmring *p)
+/* As far as a publication goes before it looks for sleepers. */
+static void publishes(struct shmring *p)
 {
 	void *out;
 
@@ -187,7 +188,13 @@ static void publishes_and_dies(struct shmring *p)
 	many_make(out, 1, 0, BIG);
 	memset((char *)out + BIG, 0, 8);
 	shmring_store_release((uint32_t *)out - 2, SHMRING_REC_READY | BIG);
-	raise(SIGKILL);
+}
+
+static void publishes_and_dies(struct shmring *p)
+{
+	publishes(p);
+	if (!test_bad)
+		raise(SIGKILL);
 }
 
 static void record_of_a_dead_producer(void)
@@ -240,6 +247,27 @@ static void bit_that_a_dead_waker_took(void)
 	told(&w);
 	waiter_close(&w);
 	shmring_close(p);
+}
+
+/* Who asks more often than the thread looks for deaths does not keep it from that. */
+static void end_that_is_asked_for_often(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *c;
+	struct child other;
+	int asked = 0, ready;
+
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	other = child_of(c, PROD, &o, does_nothing);
+	pfd.fd = shmring_pollfd(c);
+	child_is_killed(&other);
+	while (!(ready = shmring_arm(c, SHMRING_EV_PEER)) && asked++ < PATIENCE_MS / 20)
+		poll(&pfd, 1, 20);
+	CHECK_EQ(ready, SHMRING_EV_PEER);
+	shmring_close(c);
 }
 
 /* ---- whoever comes in the place of a dead one ------------------------------------ */
@@ -484,6 +512,7 @@ int main(void)
 	RUN(claim_of_a_dead_consumer);
 	RUN(record_of_a_dead_producer);
 	RUN(bit_that_a_dead_waker_took);
+	RUN(end_that_is_asked_for_often);
 	RUN(room_that_a_predecessor_left);
 	RUN(record_that_a_predecessor_left);
 	RUN(sleeper_is_stopped);
