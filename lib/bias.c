@@ -161,12 +161,25 @@ void shmring_bias_met(struct shmring_handle *h)
  * @h: handle that has made its full fence
  *
  * Where membarrier(2) fails though a peer relies on it, the ring is looked at in slices
- * anyway. On the device the kernel has to be asked (shmring_arm()).
+ * anyway (shmring_bias_unsure()). On the device the kernel has to be asked (shmring_arm()).
  */
 void shmring_bias_meet(const struct shmring_handle *h)
 {
 	if (!h->ops->arm && shmring_bias_said(h, SHMRING_UNFENCED))
 		shmring_membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+}
+
+/**
+ * shmring_bias_unsure() - may a publication have missed this endpoint, which is armed
+ * @h: handle of the memfd backend
+ *
+ * It cannot call membarrier(2), and a peer relies on that until it makes fences again, which it
+ * begins with a look at who is armed (shmring_bias_say()).
+ */
+bool shmring_bias_unsure(const struct shmring_handle *h)
+{
+	return shmring_load(&h->mine->unfenced) == SHMRING_FENCES_NEEDED &&
+	       shmring_bias_said(h, SHMRING_UNFENCED);
 }
 
 /* shmring_bias_unfenced() - does a peer make no fences? */

@@ -387,6 +387,7 @@ void shmring_bias_start(struct shmring_handle *h);
 void shmring_bias_due(struct shmring_handle *h);
 void shmring_bias_met(struct shmring_handle *h);
 void shmring_bias_meet(const struct shmring_handle *h);
+bool shmring_bias_unsure(const struct shmring_handle *h);
 bool shmring_bias_unfenced(const struct shmring_handle *h);
 void shmring_bias_catch_up(struct shmring_handle *h);
 

@@ -5,7 +5,9 @@
  * wake-up into eventfd signals. One per handle that asks, from the first call on.
  *
  * It looks at CURSOR pages and META only, never at the private state of the handle,
- * which belongs to the thread that uses it. What both touch:
+ * which belongs to the thread that uses it. So it cannot look at the ring now and then as
+ * those who block do; where they have to (shmring_bias_unsure()) it signals instead, and
+ * has the user look. What both touch:
  *
  *   seq       counts requests; the thread sleeps on it while nothing is armed
  *   pending   the endpoint armed itself and has not been signalled since
@@ -98,6 +100,10 @@ static void *shmring_notify_run(void *arg)
 		if (err != -ETIMEDOUT)
 			continue;
 		shmring_probe(h);
+		if (wait_armed && shmring_bias_unsure(h)) {
+			__atomic_store_n(&n->pending, 0, __ATOMIC_SEQ_CST);
+			shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT);
+		}
 		until = shmring_now() + SHMRING_NOTIFY_SLICE_NS;
 	}
 }

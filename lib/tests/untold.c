@@ -7,6 +7,11 @@
  * What a process does up to the moment in which it is killed is written by hand where that
  * moment is inside of a call.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+
 #include "many.h"
 #include "ways.h"
 
@@ -505,6 +510,74 @@ static void threshold_of_records_first(void)
 	threshold_first(5);
 }
 
+/* ---- whoever looked for sleepers too early ------------------------------------------ */
+
+static void forbid_membarrier(void)
+{
+	struct sock_filter ops[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(ops) / sizeof(ops[0]), ops };
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+/*
+ * A producer makes no fences: its look at the sleepers may come before its record is seen.
+ * One that joins cannot make the fence for it.
+ */
+static void record_without_a_fence(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	struct pages all;
+	struct waiter w;
+	uint64_t nth;
+	int ready[2];
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel makes the fence");
+	if (test_no_slices())
+		SKIP("it is seen by looking");
+	NEED(!pipe(ready) && !test_pair(&o, &p, &c));
+	all = pages(p);
+	for (nth = 0; nth < 5000 && !test_bad; nth++) {
+		CHECK_EQ(many_send(p, 0, nth, BIG, SHMRING_NOWAIT), 0);
+		CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	}
+	if (shmring_load(&all.cursor[0]->unfenced) != SHMRING_UNFENCED) {
+		shmring_close(c);
+		shmring_close(p);
+		SKIP("membarrier(2) is missing for all");
+	}
+	pid = test_fork();
+	if (!pid) {
+		forbid_membarrier();
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &w.r), 0);
+		if (test_bad)
+			test_exit();
+		w = waiter(w.r, SHMRING_EV_IN);
+		CHECK_EQ(shmring_load(&all.cursor[2]->unfenced), SHMRING_FENCES_NEEDED);
+		test_tell(ready[1]);
+		told(&w);
+		CHECK_EQ(many_recv(w.r, &head, SHMRING_NOWAIT), BIG);
+		test_exit();
+	}
+	NEED(!test_hear(ready[0]));
+	publishes(p);
+	CHECK_EQ(test_reap(pid), 0);
+	close(ready[0]);
+	close(ready[1]);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 int main(void)
 {
 	START();
@@ -521,5 +594,6 @@ int main(void)
 	RUN(next_sleeper_is_killed);
 	RUN(threshold_of_bytes_first);
 	RUN(threshold_of_records_first);
+	RUN(record_without_a_fence);
 	DONE();
 }
