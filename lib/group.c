@@ -153,10 +153,11 @@ static bool shmring_enough_out(const struct shmring_handle *h, unsigned int slot
  * @h: handle
  * @slot: its slot
  *
- * A consumer that waits for more than a record takes none before there is enough. What it
- * waits for is asked after it was woken: if it has armed anew it has looked since.
+ * A consumer that waits for more than a record takes none before there is enough, and one
+ * that polls perhaps not now. What it waits for is asked after it was woken: if it has armed
+ * anew it has looked since.
  *
- * Return: it slept, and takes any record: of a QUEUE nobody else need be woken for one.
+ * Return: it slept, and takes any record at once: of a QUEUE nobody else need be woken for one.
  */
 bool shmring_wake(struct shmring_handle *h, unsigned int slot)
 {
@@ -172,7 +173,7 @@ bool shmring_wake(struct shmring_handle *h, unsigned int slot)
  *
  * A publication in a QUEUE is for one consumer that was asleep: one that is armed may have
  * been stopped or killed in its sleep, or has looked for the last time just before. Those
- * whose threshold it may reach are woken besides.
+ * who poll, and those whose threshold it may reach, are woken besides.
  */
 void shmring_notice(struct shmring_handle *h, int kick)
 {

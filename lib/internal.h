@@ -49,9 +49,9 @@
 #define SHMRING_AHEAD_LAST	1024
 
 /*
- * wake_at of a consumer of a ring with several endpoints: any record will do, or it is one that
- * has a threshold which the next record may reach. Sizes are multiples of 8, so both are the
- * same to a publisher, but for what it may take the consumer for (shmring_wake()).
+ * wake_at of a consumer of a ring with several endpoints: it takes any record, or it polls, or
+ * has a threshold which the next record may reach. Sizes are multiples of 8, so a publisher comes
+ * to the same with both, but for what it may take the consumer for (shmring_wake()).
  */
 #define SHMRING_WAKE_ANY	1
 #define SHMRING_WAKE_NEXT	2

@@ -396,6 +396,13 @@ int shmring_arm(struct shmring *r, uint32_t events)
 {
 	struct shmring_handle *h = shmring_handle(r);
 	const struct shmring_goal goal = { events, 0, 0 };
+	/*
+	 * Who polls may be busy when it is told: of a QUEUE it is told besides another, as who
+	 * has a threshold.
+	 */
+	const struct shmring_goal besides = {
+		events, events & SHMRING_EV_IN && h->geo.topology == SHMRING_TOPO_QUEUE, 0
+	};
 	uint32_t data = events & SHMRING_EV_DATA;
 	int ready, err = shmring_check_events(h, events);
 
@@ -410,7 +417,7 @@ int shmring_arm(struct shmring *r, uint32_t events)
 		return ready > 0 ? ready : ready < 0 ? (int)data : -EOPNOTSUPP;
 	}
 	if (data) {
-		shmring_arm_begin(h, &goal);
+		shmring_arm_begin(h, &besides);
 		if (h->ops->arm && (h->group || shmring_bias_unfenced(h)))
 			h->ops->arm(h, events);
 	}

@@ -7,6 +7,7 @@
  * What a process does up to the moment in which it is killed is written by hand where that
  * moment is inside of a call.
  */
+#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -510,6 +511,52 @@ static void threshold_of_records_first(void)
 	threshold_first(5);
 }
 
+static void receives_in_time(struct shmring *c)
+{
+	uint64_t until = test_in_ms(PATIENCE_MS);
+	struct many_head head;
+
+	CHECK_EQ(many_recv(c, &head, until), BIG);
+	CHECK(test_now() < until);	/* and was not found by a last look */
+}
+
+/* The library's thread, on the memfd backend, has seen what it is to wait for. */
+static void until_thread_sleeps(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	pid_t last = 0;
+
+	CHECK(tasks);
+	while (tasks && (task = readdir(tasks)))
+		if (atoi(task->d_name) > last)
+			last = atoi(task->d_name);
+	if (tasks)
+		closedir(tasks);
+	if (last != getpid())
+		CHECK_EQ(test_until_asleep(last), 0);
+}
+
+/* One that polls is told, and has something else to do. */
+static void poller_is_busy(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct child sleeper;
+	struct shmring *p, *c;
+	struct waiter busy;
+
+	NEED(!test_pair(&o, &p, &c));
+	sleeper = child_of(p, CONS, &o, receives_in_time);
+	child_goes_on(&sleeper);
+	until_asleep(p, 2, sleeper.pid);
+	busy = waiter(c, SHMRING_EV_IN);
+	until_thread_sleeps();
+	CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
+	CHECK_EQ(test_reap(sleeper.pid), 0);
+	waiter_close(&busy);
+	shmring_close(p);
+}
+
 /* ---- whoever looked for sleepers too early ------------------------------------------ */
 
 static void forbid_membarrier(void)
@@ -594,6 +641,7 @@ int main(void)
 	RUN(next_sleeper_is_killed);
 	RUN(threshold_of_bytes_first);
 	RUN(threshold_of_records_first);
+	RUN(poller_is_busy);
 	RUN(record_without_a_fence);
 	DONE();
 }
