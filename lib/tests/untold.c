@@ -152,13 +152,16 @@ static void gate_of_a_dead_consumer(void)
 	waiter_close(&w);
 }
 
+static int claimed;
+
 static void claims_one(struct shmring *c)
 {
 	const void *payload;
 
 	CHECK_EQ(shmring_peek(c, &payload, SHMRING_NOWAIT), BIG);
 	if (!test_bad)
-		raise(SIGKILL);
+		test_tell(claimed);
+	pause();
 }
 
 /* What it had claimed is the other's, who sleeps. */
@@ -169,14 +172,20 @@ static void claim_of_a_dead_consumer(void)
 	struct shmring *p, *c;
 	struct child other;
 	struct waiter w;
+	int pipes[2];
 
 	if (test_no_slices())
 		SKIP("a death is only seen by looking");
-	NEED(!test_pair(&o, &p, &c));
+	NEED(!pipe(pipes) && !test_pair(&o, &p, &c));
+	claimed = pipes[1];
 	other = child_of(p, CONS, &o, claims_one);
 	CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
-	child_dies(&other);
+	child_goes_on(&other);
+	NEED(!test_hear(pipes[0]));
+	close(pipes[0]);
+	close(pipes[1]);
 	w = waiter(c, SHMRING_EV_IN);
+	child_is_killed(&other);
 	told(&w);
 	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
 	waiter_close(&w);
@@ -194,6 +203,7 @@ static void publishes(struct shmring *p)
 	many_make(out, 1, 0, BIG);
 	memset((char *)out + BIG, 0, 8);
 	shmring_store_release((uint32_t *)out - 2, SHMRING_REC_READY | BIG);
+	shmring_store_release(&p->tx.mine->pos, p->tx.tail + shmring_record_size(BIG));
 }
 
 static void publishes_and_dies(struct shmring *p)
