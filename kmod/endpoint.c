@@ -199,6 +199,8 @@ static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
 	struct shmring_cursor *mine = ring->cursor[slot];
 	u32 lane;
 
+	for (lane = 0; lane < ring->producers; lane++)
+		WRITE_ONCE(mine->lane[lane].left, 0);
 	if (ring->topology == SHMRING_TOPO_QUEUE) {
 		WRITE_ONCE(mine->hold, 0);
 		if (shmring_anybody_lives(ring, ring->producers, ring->slots))
@@ -255,7 +257,7 @@ static void shmring_bind_group(struct shmring_ring *ring, const struct shmring_e
 {
 	shmring_state_count(ring, ep->role);
 	if (ep->role == SHMRING_ROLE_PRODUCER)
-		shmring_look_again(ring);
+		shmring_look_again(ring, ep->slot);
 	else if (ring->topology == SHMRING_TOPO_BROADCAST)
 		shmring_consumer_join(ring, ep->slot);
 }

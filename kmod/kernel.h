@@ -81,7 +81,7 @@ struct shmring_consumer;
  * @start: set the private state up from what is in the ring: 0, -EPROTO, -EAGAIN
  * @peek: the next record: payload bytes, -EAGAIN, -EBADMSG
  * @next: step over it
- * @check: nothing was found: can that be? 0 or -EPROTO; NULL: it can
+ * @check: nothing was found: can that be? 0 or -EPROTO; of several lanes told once
  * @release: give back what was stepped over: 0, -ESTALE (it had been overwritten)
  *
  * All but @start, which may sleep, under rcu_read_lock().

@@ -193,6 +193,15 @@ static long shmring_merge_first(struct shmring_consumer *c, const void **payload
 	return len;
 }
 
+static int shmring_merge_lies(struct shmring_consumer *c)
+{
+	int err = shmring_merge_check(&c->merge);
+
+	if (shmring_merge_skipped(&c->merge))
+		shmring_merge_notice(c);
+	return err;
+}
+
 static void shmring_merge_over(struct shmring_consumer *c, long len)
 {
 	shmring_merge_next(&c->merge, len);
@@ -222,6 +231,7 @@ static const struct shmring_kernel_in shmring_merge_in = {
 	.start = shmring_merge_start,
 	.peek = shmring_merge_first,
 	.next = shmring_merge_over,
+	.check = shmring_merge_lies,
 	.release = shmring_merge_give_back,
 };
 
@@ -310,6 +320,11 @@ static int shmring_claim_more(struct shmring_consumer *c)
 	return err;
 }
 
+static int shmring_claim_lies(struct shmring_consumer *c)
+{
+	return shmring_claim_check(&c->claims);
+}
+
 static void shmring_claim_over(struct shmring_consumer *c, long len)
 {
 	shmring_claim_next(&c->claims, len);
@@ -362,6 +377,7 @@ static const struct shmring_kernel_in shmring_claim_in = {
 	.start = shmring_claim_start,
 	.peek = shmring_claim_first,
 	.next = shmring_claim_over,
+	.check = shmring_claim_lies,
 	.release = shmring_claim_give_back,
 };
 

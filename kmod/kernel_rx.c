@@ -53,11 +53,10 @@ static int shmring_rx_release(struct shmring_consumer *c)
 /* Nothing was found: can that be? */
 static int shmring_rx_check(struct shmring_consumer *c)
 {
-	int err = 0;
+	int err;
 
 	rcu_read_lock();
-	if (c->in->check)
-		err = c->in->check(c);
+	err = c->in->check(c);
 	rcu_read_unlock();
 	return err;
 }
@@ -167,6 +166,7 @@ EXPORT_SYMBOL_GPL(shmring_read);
  */
 int shmring_consumer_wait(struct shmring_consumer *c, u64 deadline)
 {
+	cond_resched();		/* a producer may have it return at once, each time */
 	return shmring_member_wait(&c->m, SHMRING_EV_IN, 0, deadline);
 }
 EXPORT_SYMBOL_GPL(shmring_consumer_wait);
@@ -274,7 +274,7 @@ static void shmring_rx_work(struct work_struct *work)
 			continue;
 		}
 		/* Of several lanes the others may have something. */
-		if (!ret || (ret != -EAGAIN && !c->in->check))
+		if (!ret || (ret != -EAGAIN && shmring_is_group(c->m.ring)))
 			continue;
 		if (armed)
 			break;

@@ -316,6 +316,30 @@ void shmring_memory_free(struct shmring_ring *ring)
 }
 
 /**
+ * shmring_lane_word() - the header word at a position of a lane
+ * @ring: ring of records
+ * @lane: the lane
+ * @pos: any number; it is taken for one where a record can be
+ *
+ * Context: atomic.
+ */
+u32 shmring_lane_word(const struct shmring_ring *ring, u32 lane, u64 pos)
+{
+	u64 at = ring->data_offset + lane * ring->data_size +
+		 ALIGN_DOWN(pos & (ring->data_size - 1), SHMRING_REC_ALIGN);
+	struct folio *folio;
+	u32 word = 0;
+
+	/* A folio that is being split stays where it is. */
+	rcu_read_lock();
+	folio = xa_load(&ring->inode->i_mapping->i_pages, at >> PAGE_SHIFT);
+	if (!WARN_ON_ONCE(!folio || xa_is_value(folio)))
+		word = READ_ONCE(*(u32 *)(folio_address(folio) + (at - folio_pos(folio))));
+	rcu_read_unlock();
+	return word;
+}
+
+/**
  * shmring_cursor_place() - bring a CURSOR page to its endpoint's node
  * @ring: ring
  * @slot: a slot that has been taken, but is not live: nobody writes its page

@@ -5,7 +5,8 @@
  * Positions are what endpoints wrote into their CURSOR pages and into SHARED, so they
  * may be anything. They decide who wakes and nothing else. A distance that cannot be is
  * EPROTO for whom it stops: the consumer of an SPSC ring, and a producer. A consumer of
- * several lanes is told to look: the core leaves the liar's lane out. A lying front of a
+ * several lanes is told to look, leaves the liar's lane out, and says so in its CURSOR page:
+ * it is not told of the same again. A lying front of a
  * QUEUE is no more than a lane without records, and a consumer of a BROADCAST ring that
  * says to be farther behind than can be is a slow one.
  *
@@ -109,6 +110,21 @@ static int shmring_holds_spsc(const struct shmring_endpoint *ep, const struct sh
 	return 1;
 }
 
+/*
+ * Has a consumer looked at what is in a lane, and found it to be no record? Its own word for
+ * that may be a lie as well, to its own loss.
+ */
+static bool shmring_lane_left(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
+			      u32 lane, u64 pos)
+{
+	const struct shmring_lane_pos *mine = &ring->cursor[ep->slot]->lane[lane];
+	u64 left = READ_ONCE(mine->left);
+
+	return left && READ_ONCE(mine->left_at) == pos &&
+	       upper_32_bits(left) == ring->meta->slot[lane].generation &&
+	       lower_32_bits(left) == shmring_lane_word(ring, lane, pos);
+}
+
 /* Bytes that a consumer finds in a lane; SHMRING_SPSC_IMPOSSIBLE: let it look. */
 static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			     u32 lane)
@@ -126,6 +142,8 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 		u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
 		u64 used = shmring_spsc_used(tail, pos, ring->data_size);
 
+		if (used && shmring_lane_left(ep, ring, lane, pos))
+			return 0;
 		if (used != SHMRING_SPSC_IMPOSSIBLE)
 			return used;
 		/* Lapped, or the producer went back: its successor will be lapping. */

@@ -275,6 +275,7 @@ int shmring_place_check(u32 placement, s32 node, bool may_interleave,
 int shmring_memory_alloc(struct shmring_ring *ring, const struct shmring_place *cursor,
 			 u32 slot);
 void shmring_memory_free(struct shmring_ring *ring);
+u32 shmring_lane_word(const struct shmring_ring *ring, u32 lane, u64 pos);
 int shmring_cursor_place(struct shmring_ring *ring, u32 slot,
 			 const struct shmring_place *place);
 
@@ -329,7 +330,7 @@ int shmring_ready(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 ev
 void shmring_disarm(struct shmring_endpoint *ep, struct shmring_ring *ring, bool empty);
 void shmring_signal(struct shmring_endpoint *ep, u32 events);
 void shmring_wake_all(struct shmring_ring *ring);
-void shmring_look_again(struct shmring_ring *ring);
+void shmring_look_again(struct shmring_ring *ring, u32 lane);
 unsigned int shmring_kick_role(struct shmring_ring *ring, u32 role);
 void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *ring);
 int shmring_kick(struct shmring_endpoint *ep);

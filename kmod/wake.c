@@ -207,14 +207,21 @@ void shmring_wake_all(struct shmring_ring *ring)
 /**
  * shmring_look_again() - have consumers compute anew what they ask each producer for
  * @ring: ring to which a producer has come; ring->lock is held
+ * @lane: its lane. Who leaves that out is woken: the producer may need the room that
+ *	nonsense is in before it can publish anything
  */
-void shmring_look_again(struct shmring_ring *ring)
+void shmring_look_again(struct shmring_ring *ring, u32 lane)
 {
 	u32 slot;
 
-	for (slot = ring->producers; slot < ring->slots; slot++)
-		if ((ring->meta->rx_state & BIT_ULL(slot)) && ring->slot[slot]->need.bytes != 1)
+	for (slot = ring->producers; slot < ring->slots; slot++) {
+		if (!(ring->meta->rx_state & BIT_ULL(slot)))
+			continue;
+		if (READ_ONCE(ring->cursor[slot]->lane[lane].left))
+			shmring_wake(ring->slot[slot], ring, SHMRING_EV_IN);
+		else if (ring->slot[slot]->need.bytes != 1)
 			shmring_wake(ring->slot[slot], ring, 0);
+	}
 }
 
 static unsigned int shmring_kick_spsc(struct shmring_ring *ring,

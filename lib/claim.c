@@ -236,6 +236,11 @@ static long shmring_claim_first(struct shmring_handle *h, const void **payload)
 	return len;
 }
 
+static int shmring_claim_lies(struct shmring_handle *h)
+{
+	return shmring_claim_check(&h->many->claims);
+}
+
 static void shmring_claim_over(struct shmring_handle *h, long len)
 {
 	shmring_claim_next(&h->many->claims, len);
@@ -325,6 +330,7 @@ const struct shmring_in shmring_claim_in = {
 	.start = shmring_claim_start,
 	.peek = shmring_claim_first,
 	.next = shmring_claim_over,
+	.check = shmring_claim_lies,
 	.rewind = shmring_claim_back,
 	.release = shmring_claim_give_back,
 	.ready = shmring_claim_ready,

@@ -77,7 +77,7 @@ struct shmring_goal {
  * @start: set the private state up from what is in the ring
  * @peek: the next record: payload bytes, -EAGAIN, -EBADMSG
  * @next: step over it
- * @check: peek, and see whether the producer's position can be: -EPROTO; NULL: as @peek
+ * @check: nothing was found: can that be, by the producers' positions? 0, or -EPROTO
  * @rewind: go back to the first record that is not released
  * @release: 0, or -ESTALE; @kick as __shmring_release() has it
  * @ready: is there as much as the goal says
@@ -94,7 +94,7 @@ struct shmring_in {
 	int (*start)(struct shmring_handle *h);
 	long (*peek)(struct shmring_handle *h, const void **payload);
 	void (*next)(struct shmring_handle *h, long len);
-	long (*check)(struct shmring_handle *h, const void **payload);
+	int (*check)(struct shmring_handle *h);
 	void (*rewind)(struct shmring_handle *h);
 	int (*release)(struct shmring_handle *h, int kick);
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);

@@ -113,6 +113,14 @@ static long shmring_merge_first(struct shmring_handle *h, const void **payload)
 	return len;
 }
 
+static int shmring_merge_lies(struct shmring_handle *h)
+{
+	int err = shmring_merge_check(&h->many->merge);
+
+	shmring_merge_made_room(h);
+	return err;
+}
+
 static void shmring_merge_over(struct shmring_handle *h, long len)
 {
 	shmring_merge_next(&h->many->merge, len);
@@ -270,6 +278,7 @@ const struct shmring_in shmring_merge_in = {
 	.start = shmring_merge_start,
 	.peek = shmring_merge_first,
 	.next = shmring_merge_over,
+	.check = shmring_merge_lies,
 	.rewind = shmring_merge_back,
 	.release = shmring_merge_give_back,
 	.ready = shmring_merge_ready,

@@ -65,16 +65,16 @@ static void shmring_pair_next(struct shmring_handle *h, long len)
  * The producer's position is not needed to receive, but must not contradict the
  * header words: a producer that wrote nonsense would be waited for in vain.
  */
-static long shmring_pair_check(struct shmring_handle *h, const void **payload)
+static int shmring_pair_check(struct shmring_handle *h)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 	/* pairs with the store-release in shmring_spsc_publish() */
 	uint64_t end = shmring_load_acquire(&rx->peer->pos);
-	long len = shmring_spsc_peek(&h->core.rx, payload);
+	const void *payload;
 
-	if (len != -EAGAIN)
-		return len;
-	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : -EAGAIN;
+	if (shmring_spsc_peek(&h->core.rx, &payload) != -EAGAIN)
+		return 0;
+	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : 0;
 }
 
 static void shmring_pair_rewind(struct shmring_handle *h)

@@ -193,11 +193,15 @@ int __shmring_release(struct shmring *r, int kick)
 /* Step over the next record; with @check see whether the positions can be. */
 static long shmring_look(struct shmring_handle *h, const void **payload, bool check)
 {
-	long len = check && h->in->check ? h->in->check(h, payload) : h->in->peek(h, payload);
+	long len = h->in->peek(h, payload);
+	int err;
 
 	if (len >= 0)
 		h->in->next(h, len);
-	return len;
+	if (len != -EAGAIN || !check)
+		return len;
+	err = h->in->check(h);
+	return err ? err : len;
 }
 
 static const struct shmring_goal shmring_one_in = { SHMRING_EV_IN, 0, 0 };

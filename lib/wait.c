@@ -339,6 +339,22 @@ static int shmring_wait_look(struct shmring_handle *h, const struct shmring_goal
 	return (int)ready;
 }
 
+/*
+ * About to sleep for records: a producer that tells of some that are not there is not waited
+ * for. Receiving will tell.
+ */
+static bool shmring_wait_lies(struct shmring_handle *h, const struct shmring_goal *goal)
+{
+	int err;
+
+	if (!(goal->events & SHMRING_EV_IN))
+		return false;
+	err = h->in->check(h);
+	if (err && h->group)
+		h->untold = err;	/* such a lane is told of once */
+	return err;
+}
+
 static int shmring_wait_goal(struct shmring_handle *h, const struct shmring_goal *goal,
 			     uint64_t deadline)
 {
@@ -357,9 +373,12 @@ static int shmring_wait_goal(struct shmring_handle *h, const struct shmring_goal
 			return ready;
 		if (err)
 			return err;
-		if (!(goal->events & SHMRING_EV_DATA) ||
-		    !shmring_spin_first(h, goal, deadline, false))
-			err = shmring_sleep(h, goal, deadline);
+		if ((goal->events & SHMRING_EV_DATA) &&
+		    shmring_spin_first(h, goal, deadline, false))
+			continue;
+		if (shmring_wait_lies(h, goal))
+			return SHMRING_EV_IN;
+		err = shmring_sleep(h, goal, deadline);
 	}
 }
 

@@ -11,6 +11,14 @@
 
 #include <shmring/queue.h>
 
+static uint64_t cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* The page of a slot, writable: through a mapping of the endpoint's own descriptor. */
 static struct shmring_cursor *cursor_of(struct shmring *r, unsigned int slot)
 {
@@ -229,6 +237,109 @@ static void next_producer_is_heard_broadcast(void)
 	next_producer_of_a_lane_is_heard(SHMRING_TOPO_BROADCAST);
 }
 
+/*
+ * A position with no record before it is told of once, to who receives and to who waits, and
+ * costs nothing after that; others are heard, and so is its successor.
+ */
+static void position_without_a_record(uint32_t topology, uint64_t lie)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *other, *c;
+	struct shmring_cursor *cursor;
+	uint64_t n = 7, in = 0, cpu;
+
+	o.topology = topology;
+	o.producers = 2;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &other));
+	NEED(cursor = cursor_of(p, 0));
+	cursor->pos = lie;
+	if (lie == 64)
+		CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_FOREVER), SHMRING_EV_IN);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
+	cpu = cpu_time();
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, test_now() + 300000000), -ETIMEDOUT);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 48, 0, test_now() + 300000000), -ETIMEDOUT);
+	CHECK_EQ(shmring_recv(c, &in, 8, test_now() + 300000000), -ETIMEDOUT);
+	cpu = cpu_time() - cpu;
+	CHECK(cpu < 300000000);
+	CHECK_EQ(shmring_send(other, &n, 8, 0), 0);
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_FOREVER), SHMRING_EV_IN);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+	munmap(cursor, 4096);
+	shmring_close(p);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	n = 8;
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+	CHECK_EQ(in, 8);
+	shmring_close(other);
+	shmring_close(p);
+	shmring_close(c);
+}
+
+static void position_without_a_record_mpsc(void)
+{
+	position_without_a_record(SHMRING_TOPO_MPSC, 64);
+	position_without_a_record(SHMRING_TOPO_MPSC, 1ull << 40);
+}
+
+static void position_without_a_record_queue(void)
+{
+	position_without_a_record(SHMRING_TOPO_QUEUE, 64);
+	position_without_a_record(SHMRING_TOPO_QUEUE, 1ull << 40);
+}
+
+static void position_without_a_record_broadcast(void)
+{
+	position_without_a_record(SHMRING_TOPO_BROADCAST, 1ull << 40);
+}
+
+/*
+ * A successor begins where its predecessor said to be, and has no room until a consumer that
+ * sleeps has stepped over the nonsense before that.
+ */
+static void room_of_nonsense(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	static char buf[2000];
+	struct pollfd in = { .events = POLLIN }, out;
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint32_t *lane;
+	size_t bytes;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(p, 0));
+	NEED(lane = shmring_data(p, &bytes));
+	lane[0] = 0x12345678;
+	cursor->pos = 3000;
+	munmap(cursor, 4096);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), -EBADMSG);
+	in.fd = shmring_pollfd(c);
+	while (!shmring_arm(c, SHMRING_EV_IN) && poll(&in, 1, 0) > 0)
+		;
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT), -EAGAIN);
+	out.fd = shmring_pollfd(p);
+	out.events = shmring_backend(p) == SHMRING_BACKEND_DEVICE ? POLLOUT : POLLIN;
+	while (!shmring_arm(p, SHMRING_EV_OUT) && poll(&out, 1, 0) > 0)
+		;
+	CHECK_EQ(poll(&in, 1, 10000), 1);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(poll(&out, 1, 10000), 1);
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), sizeof(buf));
+	shmring_close(p);
+	shmring_close(c);
+}
+
 /* What a consumer of a QUEUE leaves behind is no fault of the producer's. */
 static void orphan_of_nonsense(void)
 {
@@ -431,14 +542,6 @@ static void *mill_run(void *arg)
 	return NULL;
 }
 
-static uint64_t cpu_time(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* One that wants to begin there walks through the lane a few times, and gives up. */
 static void joining_what_is_overwritten_ends(void)
 {
@@ -496,6 +599,10 @@ int main(void)
 	RUN(next_producer_is_heard_mpsc);
 	RUN(next_producer_is_heard_queue);
 	RUN(next_producer_is_heard_broadcast);
+	RUN(position_without_a_record_mpsc);
+	RUN(position_without_a_record_queue);
+	RUN(position_without_a_record_broadcast);
+	RUN(room_of_nonsense);
 	RUN(orphan_of_nonsense);
 	RUN(forged_arming);
 	RUN(meta_that_contradicts_the_file);

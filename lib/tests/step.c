@@ -626,7 +626,7 @@ static void succeed_and_wait(void)
 /* It is heard, whenever consumers noticed it, and blamed for nothing. */
 static void check_successor(int victim)
 {
-	/* Who ends a dead one wakes everybody; who comes wakes consumers, so there is one more look. */
+	/* Who ends a dead one wakes everybody. Who comes wakes consumers: one more look. */
 	if (victim < 0 && w->sleeps) {
 		take(0, 0);
 		CHECK(w->woken);

@@ -171,6 +171,8 @@ AT(shmring_mark, records, 8);
 SIZE(shmring_lane_pos, 64);
 AT(shmring_lane_pos, pos, 0);
 AT(shmring_lane_pos, tally, 8);
+AT(shmring_lane_pos, left, 24);
+AT(shmring_lane_pos, left_at, 32);
 
 SIZE(shmring_shared, 4096);
 AT(shmring_shared, tickets, 0);

@@ -300,6 +300,7 @@ HELPER int member_get(struct member *m)
 	int ret;
 
 	if (m->info.topology == QUEUE) {
+		shmring_claim_join(&m->claims);
 		ret = shmring_claim(&m->claims, 1);
 		if (shmring_claim_withdrawn(&m->claims))
 			ring_kick(m->fd);

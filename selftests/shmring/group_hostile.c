@@ -100,6 +100,17 @@ TEST_F(lies, are_computed_with)
 
 /* ---- a liar harms itself, and its successor begins where it can ---- */
 
+/* Nothing is there: what a consumer does before it sleeps. 0, -EPROTO. */
+static int check(struct member *c)
+{
+	int err = member_take(c);
+
+	if (err != -EAGAIN)
+		return err;
+	return c->info.topology == QUEUE ? shmring_claim_check(&c->claims) :
+					   shmring_merge_check(&c->merge);
+}
+
 TEST_F(lies, of_a_producer_make_the_consumer_look)
 {
 	struct member *p = &self->p[0];
@@ -108,9 +119,54 @@ TEST_F(lies, of_a_producer_make_the_consumer_look)
 	/* Of a QUEUE it is a lane without records. */
 	EXPECT_EQ(variant->topology == QUEUE ? -EAGAIN : IN, ring_wait(self->c.fd, IN, NOW));
 	EXPECT_EQ(variant->topology == QUEUE ? 0 : POLLIN, poll_now(self->c.fd, POLLIN));
+	/* It has looked, and left the lane out. */
+	EXPECT_EQ(-EPROTO, check(&self->c));
+	EXPECT_EQ(0, check(&self->c));
+	EXPECT_EQ(-EAGAIN, ring_wait(self->c.fd, IN, NOW));
+	EXPECT_EQ(0, poll_now(self->c.fd, POLLIN));
 	ASSERT_EQ(0, member_send(&self->p[1], 24, 'b'));
 	EXPECT_EQ(IN, ring_wait(self->c.fd, IN, NOW));
 	EXPECT_EQ(OUT, ring_wait(self->p[1].fd, OUT, NOW));
+}
+
+/* A position that can be, with no record before it, or nonsense: likewise, until it is gone. */
+TEST_F(lies, of_a_producer_make_it_look_once)
+{
+	static const __u32 words[] = { 0, 0x12345678 };
+	struct member *p = &self->p[0], *c = &self->c;
+	struct shmring_record *rec;
+	__u64 base;
+
+	for (int k = 0; k < 2; k++) {
+		base = p->tx.tail;
+		rec = (void *)(p->lane[0] + base);
+		shmring_store(&rec->word, words[k]);
+		shmring_store(&p->mine->pos, base + 64);
+		EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+		EXPECT_EQ(words[k] ? -EBADMSG : -EPROTO, check(c));
+		EXPECT_EQ(0, check(c));
+		EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+		EXPECT_EQ(-EAGAIN, ring_wait_need(c->fd, IN, 32, NOW));
+		/* Another word is worth another look, but no other error. */
+		shmring_store(&rec->word, 0x11111111);
+		EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+		EXPECT_EQ(0, check(c));
+		EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+		/* So is a successor, who does not have the lane in order yet. */
+		if (variant->topology == BROADCAST)
+			shmring_store(&p->mine->pos, base);
+		member_close(p);
+		ASSERT_LE(0, p->fd = ring_attach_fd(PRODUCER, self->ring));
+		EXPECT_EQ(variant->topology == BROADCAST ? -EAGAIN : IN,
+			  ring_wait(c->fd, IN, NOW));
+		EXPECT_EQ(0, check(c));
+		EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+		ASSERT_TRUE(member_start(p, p->fd));
+		ASSERT_EQ(0, member_send(p, 24, 's'));
+		EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+		EXPECT_EQ('s', member_take(c));
+		EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	}
 }
 
 TEST_F(lies, of_a_consumer_end_with_it)

@@ -158,6 +158,24 @@ static inline int shmring_lane_publish(struct shmring_spsc_tx *tx, const struct 
 }
 
 /**
+ * shmring_lane_leave() - say that what is in a lane is no record
+ * @mine: consumer's CURSOR page
+ * @lane: the lane
+ * @pos: where its next record belongs
+ * @word: the header word there
+ * @generation: of the lane's producer, as far as the consumer has noticed
+ *
+ * The kernel would take it for one, by the producer's position, and not let this consumer sleep.
+ * It looks whether that word is still there, so nothing has to be ordered or taken back.
+ */
+static inline void shmring_lane_leave(struct shmring_cursor *mine, __u32 lane, __u64 pos,
+				      __u32 word, __u32 generation)
+{
+	shmring_store(&mine->lane[lane].left_at, pos);
+	shmring_store(&mine->lane[lane].left, (__u64)generation << 32 | word);
+}
+
+/**
  * shmring_lane_header() - what a header word says
  * @word: as loaded
  * @flags: flags that may be there besides READY

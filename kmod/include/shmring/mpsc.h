@@ -271,20 +271,22 @@ static inline void shmring_merge_fetch(struct shmring_merge *m, __u32 l, const v
 /*
  * There is nonsense where the next record of a lane belongs. It is told of once for each
  * position: a producer that writes one after the other must not keep others from being heard.
+ * Return: @err, or 0.
  */
-static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32 word)
+static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32 word, int err)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
 	__u64 at = lane->head + 1;
 
 	if (shmring_merge_skip(m, l))
-		return lane->ahead ? 0 : -EBADMSG;
+		return lane->ahead ? 0 : err;
 	lane->word = word;
 	m->broken |= 1u << l;
+	shmring_lane_leave(m->mine, l, lane->head, word, lane->generation);
 	if (lane->blamed == at)
 		return 0;
 	lane->blamed = at;
-	return -EBADMSG;
+	return err;
 }
 
 /*
@@ -340,7 +342,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		if ((word & SHMRING_REC_READY) && lane->head != lane->done &&
 		    shmring_record_size(word & SHMRING_REC_LEN) <= m->mask)
 			return 0;
-		return shmring_merge_nonsense(m, l, word);
+		return shmring_merge_nonsense(m, l, word, -EBADMSG);
 	}
 	ticket = shmring_merge_ticket(m, lane, word, header);
 	if (!(word & SHMRING_REC_CHAIN))
@@ -364,6 +366,8 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
 		      ~(__u64)(SHMRING_REC_ALIGN - 1);
 	lane->blamed = 0;
+	if (m->broken & 1u << l)
+		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation);
 }
 
 /**
@@ -575,8 +579,42 @@ static inline long shmring_merge_peek(struct shmring_merge *m, const void **payl
 }
 
 /**
+ * shmring_merge_check() - nothing was found: can that be?
+ * @m: consumer, before it sleeps
+ *
+ * A producer that tells of records that are not there would be waited for in vain. Its lane is
+ * left out as one with nonsense is. shmring_merge_skipped() comes next.
+ *
+ * Return: 0, or -EPROTO; told once.
+ */
+static inline int shmring_merge_check(struct shmring_merge *m)
+{
+	__u32 rest = m->lanes & ~m->ready & ~m->broken, l;
+	int err = 0, bad;
+
+	for (; rest; rest &= rest - 1) {
+		const __u64 *pos;
+		__u64 end, head;
+
+		l = (__u32)__builtin_ctz(rest);
+		pos = &shmring_group_cursor(&m->g, l)->pos;
+		head = m->lane[l].head;
+		/* pairs with the store-release in shmring_lane_publish() */
+		end = shmring_load_acquire(pos);
+		/* The position again: pairs with the store-release in shmring_lane_recover() */
+		if (!shmring_spsc_used(end, head, m->mask + 1) ||
+		    shmring_load_acquire(shmring_merge_word(m, l, head)) ||
+		    shmring_load(pos) != end || shmring_merge_lapped(m, l, head))
+			continue;
+		bad = shmring_merge_nonsense(m, l, 0, -EPROTO);
+		err = err ? err : bad;
+	}
+	return err;
+}
+
+/**
  * shmring_merge_skipped() - after a look for records: tell of room that nonsense was in
- * @m: consumer, after shmring_merge_peek() or shmring_merge_mend()
+ * @m: consumer, after shmring_merge_peek(), shmring_merge_mend() or shmring_merge_check()
  *
  * Return: as shmring_group_check(); 0 if there was none.
  */

@@ -136,28 +136,33 @@ static inline void shmring_claim_join(struct shmring_claims *c)
 
 	for (l = 0; l < c->g.producers; l++) {
 		generation = shmring_load(&c->g.meta->slot[l].generation);
-		if (generation != c->generation[l])
-			c->blamed[l] = 0;
+		if (generation == c->generation[l])
+			continue;
 		c->generation[l] = generation;
+		c->blamed[l] = 0;
+		if (c->broken & 1u << l)
+			shmring_lane_leave(c->mine, l, shmring_tagged_pos(c->front[l]),
+					   c->word[l], generation);
 	}
 }
 
 /*
  * There is nonsense at a lane's front. It is told of once for each position: a producer that
- * writes one after the other must not keep others from being heard.
+ * writes one after the other must not keep others from being heard. Return: @err, or 0.
  */
 static inline int shmring_claim_nonsense(struct shmring_claims *c, __u32 lane, __u64 front,
-					 __u32 word)
+					 __u32 word, int err)
 {
 	__u64 at = shmring_tagged_pos(front) + 1;
 
 	c->front[lane] = front;
 	c->word[lane] = word;
 	c->broken |= 1u << lane;
+	shmring_lane_leave(c->mine, lane, at - 1, word, c->generation[lane]);
 	if (c->blamed[lane] == at)
 		return 0;
 	c->blamed[lane] = at;
-	return -EBADMSG;
+	return err;
 }
 
 /*
@@ -242,7 +247,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 				continue;	/* not the words of a record any more */
 			if (len == -EAGAIN)
 				return 0;
-			return shmring_claim_nonsense(c, lane, was, word);
+			return shmring_claim_nonsense(c, lane, was, word, -EBADMSG);
 		}
 		shmring_store(&c->mine->hold_end, end);
 		shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
@@ -301,6 +306,38 @@ static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 		}
 	}
 	return -EAGAIN;
+}
+
+/**
+ * shmring_claim_check() - nothing was found: can that be?
+ * @c: consumer, before it sleeps
+ *
+ * As shmring_merge_check().
+ *
+ * Return: 0, or -EPROTO; told once.
+ */
+static inline int shmring_claim_check(struct shmring_claims *c)
+{
+	int err = 0, bad;
+	__u32 l;
+
+	for (l = 0; l < c->g.producers; l++) {
+		const __u64 *pos = &shmring_group_cursor(&c->g, l)->pos;
+		const __u64 *front = &c->g.shared->head[l].claim;
+		/* pairs with the swap of whoever moved it */
+		__u64 was = shmring_load_acquire(front), head = shmring_tagged_pos(was);
+		/* pairs with the store-release in shmring_lane_publish() */
+		__u64 end = shmring_load_acquire(pos);
+
+		/* Both again: the position pairs with the store-release in lane_recover() */
+		if (c->broken & 1u << l || !shmring_spsc_used(end, head, c->mask + 1) ||
+		    shmring_load_acquire(shmring_claim_word(c, l, head)) ||
+		    shmring_load(front) != was || shmring_load(pos) != end)
+			continue;
+		bad = shmring_claim_nonsense(c, l, was, 0, -EPROTO);
+		err = err ? err : bad;
+	}
+	return err;
 }
 
 /**

@@ -520,6 +520,7 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 {
 	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
 	__u64 pos = from, next, counted;
+	int cut = 0;
 	__u32 word;
 
 	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
@@ -527,7 +528,7 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 		next = pos + shmring_record_size(word & SHMRING_REC_LEN);
 		if ((word & ~SHMRING_REC_LEN & ~tx->chain) != SHMRING_REC_READY ||
 		    next - from > tx->mask) {
-			shmring_store_release(shmring_spsc_word(tx, pos), 0);
+			cut = 1;
 			break;
 		}
 		pos = next;
@@ -545,6 +546,9 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	shmring_tally_note(tx->mine->tally, &tx->noted, shmring_tally_key(pos), records);
 	shmring_store(&tx->mine->records, records);
 	shmring_store_release(&tx->mine->pos, pos);
+	/* Last: where nothing is told to be more, zero is no lie. Pairs with _check(). */
+	if (cut)
+		shmring_store_release(shmring_spsc_word(tx, pos), 0);
 	return pos != told;
 }
 

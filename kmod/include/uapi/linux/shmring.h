@@ -588,12 +588,18 @@ struct shmring_mark {
  * struct shmring_lane_pos - how far a consumer is in one lane
  * @pos: (u) end of what is released; SHMRING_POS_JOINING: not known yet
  * @tally: (u) as in &struct shmring_cursor, of this lane
+ * @left: (u, k) also of a QUEUE: the header word at @left_at is no record, and is not waited
+ *	for: that word, and in the upper half the generation of the lane's producer; 0: none.
+ *	While nothing of it has changed the lane has no records for IN
+ * @left_at: (u) the lane's position, of a QUEUE its front, when that was found
  * @resv: zero
  */
 struct shmring_lane_pos {
 	__aligned_u64 pos;
 	__aligned_u64 tally[2];
-	__aligned_u64 resv[5];
+	__aligned_u64 left;
+	__aligned_u64 left_at;
+	__aligned_u64 resv[3];
 };
 
 #define SHMRING_POS_JOINING	(~0ULL)
@@ -645,7 +651,8 @@ struct shmring_lane_pos {
  * @hold: (u) consumer of a QUEUE: the position from which on it is reading, tagged
  *	with the lane and SHMRING_HOLD_VALID; 0: it holds nothing
  * @hold_end: (u) where that ends; written before @hold
- * @lane: (u) consumer of an MPSC or BROADCAST ring: positions by lane
+ * @lane: (u) consumer of an MPSC or BROADCAST ring: positions by lane; of a QUEUE what it
+ *	leaves out
  *
  * To arm: write wake_at, then armed, full barrier, look at the peer's position
  * once more, sleep only if it has not moved. To publish: write the position, full
