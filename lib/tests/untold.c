@@ -50,7 +50,7 @@ struct pages {
 static struct pages pages(const struct shmring *r)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	struct pages p = { NULL };
+	struct pages p = { .meta = NULL };
 	unsigned int k;
 	char *at;
 
