@@ -232,10 +232,15 @@ static void shmring_consumer_prepare(struct shmring_ring *ring, u32 slot)
 /* Consumers believe what is told of a lane when its producer is new. Likewise. */
 static void shmring_producer_prepare(struct shmring_ring *ring, u32 slot)
 {
-	if (ring->topology == SHMRING_TOPO_BROADCAST &&
-	    ring->full_policy != SHMRING_FULL_OVERWRITE)
-		WRITE_ONCE(ring->cursor[slot]->pos,
-			   shmring_broadcast_told(&ring->group, slot, ring->data_size));
+	u64 told = READ_ONCE(ring->cursor[slot]->pos);
+
+	if (ring->topology != SHMRING_TOPO_BROADCAST)
+		return;
+	if (ring->full_policy != SHMRING_FULL_OVERWRITE) {
+		told = shmring_broadcast_told(&ring->group, slot, ring->data_size);
+		WRITE_ONCE(ring->cursor[slot]->pos, told);
+	}
+	WRITE_ONCE(ring->meta->begin[slot], told);
 }
 
 /* A new consumer of a BROADCAST ring has been counted: it begins here. */
@@ -298,7 +303,8 @@ void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
 		WRITE_ONCE(cursor->unfenced, SHMRING_FENCED);
 		WRITE_ONCE(slot->role, ep->role);
-		WRITE_ONCE(slot->generation, slot->generation + 1);
+		/* Where it begins comes before that; pairs with shmring_merge_replaced(). */
+		smp_store_release(&slot->generation, slot->generation + 1);
 		/* Who sees the slot live finds its CURSOR page ready. */
 		smp_store_release(&slot->state, SHMRING_SLOT_LIVE);
 		if (shmring_is_group(ring))

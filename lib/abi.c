@@ -122,7 +122,8 @@ AT(shmring_meta, tx_state, 896);
 AT(shmring_meta, orphans, 904);
 AT(shmring_meta, orphan, 1024);
 AT(shmring_meta, witness, 2048);
-AT(shmring_meta, resv3, 3584);
+AT(shmring_meta, begin, 3584);
+AT(shmring_meta, resv3, 3840);
 
 SIZE(shmring_cursor, 4096);
 AT(shmring_cursor, pos, 0);

@@ -218,6 +218,27 @@ static void shmring_state_count(struct shmring_handle *h, unsigned int slot)
 	__atomic_fetch_add(word, SHMRING_STATE_ARMED + 1, __ATOMIC_SEQ_CST);
 }
 
+/* Consumers believe what is told of a lane when its producer is new. */
+static void shmring_lane_begin(struct shmring_handle *h)
+{
+	struct shmring_group g = {
+		.meta = shmring_meta(h),
+		.cursor = h->cursor,
+		.producers = h->geo.producers,
+		.consumers = h->geo.consumers,
+	};
+	uint64_t told;
+
+	if (h->geo.topology != SHMRING_TOPO_BROADCAST || !shmring_is_producer(h))
+		return;
+	told = shmring_load(&h->mine->pos);
+	if (h->geo.full_policy != SHMRING_FULL_OVERWRITE) {
+		told = shmring_broadcast_told(&g, h->slot, h->geo.data_size);
+		shmring_store(&h->mine->pos, told);
+	}
+	shmring_store(&shmring_meta(h)->begin[h->slot], told);
+}
+
 /* The endpoint's slot becomes live. Under the guard, with the slot's lock held. */
 void shmring_slot_begin(struct shmring_handle *h)
 {
@@ -232,7 +253,9 @@ void shmring_slot_begin(struct shmring_handle *h)
 	shmring_store(&h->mine->want, 0);
 	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
 	shmring_store(&slot->role, h->role);
-	shmring_store(&slot->generation, shmring_load(&slot->generation) + 1);
+	shmring_lane_begin(h);
+	/* pairs with the load-acquire in shmring_merge_replaced() */
+	shmring_store_release(&slot->generation, shmring_load(&slot->generation) + 1);
 	shmring_store(&slot->pid, (uint32_t)getpid());
 	/* pairs with the load-acquire in shmring_gone() */
 	shmring_store_release(&slot->state, SHMRING_SLOT_LIVE);

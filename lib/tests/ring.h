@@ -184,6 +184,14 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 	tx->mine = r->cursor[slot];
 	if (ring_tickets(r))
 		tx->chain = SHMRING_REC_CHAIN;
+	if (r->topology == SHMRING_TOPO_BROADCAST) {
+		pos = shmring_load(&tx->mine->pos);
+		if (!r->overwrite) {
+			pos = shmring_broadcast_told(&t->g, slot, r->size);
+			shmring_store(&tx->mine->pos, pos);
+		}
+		shmring_store(&r->meta->begin[slot], pos);
+	}
 	ring_state(r, slot, SHMRING_SLOT_LIVE);
 	switch (r->topology) {
 	case SHMRING_TOPO_SPSC:

@@ -598,6 +598,12 @@ static void left_nonsense(void)
 	left_nonsense_before(0);
 }
 
+/* The successor does not begin where the nonsense is, but further on. */
+static void left_nonsense_far(void)
+{
+	left_nonsense_before(64);
+}
+
 /* What was told leaves no room for a record, unless the nonsense is stepped over. */
 static void left_no_room(void)
 {
@@ -633,6 +639,25 @@ static void check_successor(int victim)
 	}
 	check_stream(victim);
 	CHECK_EQ(w->blamed, 0);
+}
+
+/*
+ * If there were two of them by the time that the consumer looks, it goes on where the second one
+ * began: what the first sent before that is lost with the nonsense.
+ */
+static void check_successor_further_on(int victim)
+{
+	__u32 id;
+
+	if (victim) {
+		check_successor(victim);
+		return;
+	}
+	CHECK(ring_tx_begin(&r, 0, &w->tx[0]) >= 0);
+	CHECK(ring_tx_begin(&r, 1, &w->tx[1]) >= 0);
+	while (ring_next(&w->rx[0], &id, 1) >= 0)
+		ring_release(&w->rx[0]);
+	go_on(0);
 }
 
 static void check_queue_successor(int victim)
@@ -788,6 +813,8 @@ static const struct scenario scenarios[] = {
 	  check_successor },
 	{ "broadcast successor", STREAM(BROADCAST, 2), left_nonsense, { succeed, consume },
 	  { 0, 2 }, check_successor },
+	{ "broadcast successor further on", STREAM(BROADCAST, 2), left_nonsense_far,
+	  { succeed, consume }, { 0, 2 }, check_successor_further_on },
 	{ "room of nonsense", STREAM(BROADCAST, 1), left_no_room, { succeed_and_wait, consume },
 	  { 0, 1 }, check_successor },
 	{ "queue successor", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_nonsense, { succeed, claim_1 },

@@ -79,8 +79,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
  * @generation: how many producers the lane had when that was last looked at
- * @begin: what had been told of the lane when the last of them came: nonsense before it is
- *	a predecessor's
+ * @begin: where the last of them began: nonsense before it is a predecessor's
  * @blamed: position at which the last nonsense was told of, plus one; 0: none of this
  *	producer's
  * @released: records released from this lane
@@ -356,15 +355,14 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 /* If the producer of a lane was replaced: what it writes is not its predecessor's. */
 static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 {
-	__u32 generation = shmring_load(&m->g.meta->slot[l].generation);
+	/* pairs with the store-release of whoever begins an endpoint, after where it begins */
+	__u32 generation = shmring_load_acquire(&m->g.meta->slot[l].generation);
 	struct shmring_merge_lane *lane = &m->lane[l];
 
 	if (generation == lane->generation)
 		return;
 	lane->generation = generation;
-	/* pairs with the store-release in shmring_lane_publish() */
-	lane->begin = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos) &
-		      ~(__u64)(SHMRING_REC_ALIGN - 1);
+	lane->begin = shmring_load(&m->g.meta->begin[l]) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	lane->blamed = 0;
 	if (m->broken & 1u << l)
 		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation);

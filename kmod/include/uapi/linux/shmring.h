@@ -532,6 +532,9 @@ struct shmring_witness {
  * @orphans: (k) a bit for each @orphan that is waiting
  * @orphan: (k) by slot
  * @witness: (k) by slot
+ * @begin: (k) by slot: where the predecessor of a lane's present producer told to have ended,
+ *	so where that one began; of a BROADCAST ring. Written before the slot's generation
+ * @resv3: zero
  */
 struct shmring_meta {
 	__u32 magic;
@@ -562,7 +565,8 @@ struct shmring_meta {
 
 	struct shmring_orphan orphan[SHMRING_SLOTS_MAX];
 	struct shmring_witness witness[SHMRING_SLOTS_MAX];
-	__aligned_u64 resv3[64];
+	__aligned_u64 begin[SHMRING_SLOTS_MAX];
+	__aligned_u64 resv3[32];
 };
 
 /* values of armed */
