@@ -125,6 +125,16 @@ static bool shmring_lane_left(const struct shmring_endpoint *ep, const struct sh
 	       lower_32_bits(left) == shmring_lane_word(ring, lane, pos);
 }
 
+/*
+ * Is there a record that its producer was killed over before it had told its position? Consumers
+ * find it, and nobody else tells them of it.
+ */
+static bool shmring_lane_untold(const struct shmring_ring *ring, u32 lane, u64 pos)
+{
+	return ring->meta->slot[lane].state == SHMRING_SLOT_DEAD &&
+	       shmring_lane_word(ring, lane, pos);
+}
+
 /* Bytes that a consumer finds in a lane; SHMRING_SPSC_IMPOSSIBLE: let it look. */
 static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			     u32 lane)
@@ -142,6 +152,8 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 		u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
 		u64 used = shmring_spsc_used(tail, pos, ring->data_size);
 
+		if (!used && shmring_lane_untold(ring, lane, pos))
+			used = sizeof(struct shmring_record);
 		if (used && shmring_lane_left(ep, ring, lane, pos))
 			return 0;
 		if (used != SHMRING_SPSC_IMPOSSIBLE)

@@ -169,6 +169,30 @@ TEST_F(lies, of_a_producer_make_it_look_once)
 	}
 }
 
+/* Who sleeps beside a lane that it leaves out hears of a successor in it. */
+TEST_F(lies, of_a_producer_do_not_hide_its_successor)
+{
+	struct member *p = &self->p[0], *c = &self->c;
+	struct child child;
+	int fd;
+
+	/* The child must not have the liar's file, too. */
+	member_close(p);
+	if (!child_start(&child)) {
+		CHECK_EQ(IN, ring_wait(c->fd, IN, NEVER));
+		_exit(0);
+	}
+	ASSERT_TRUE(child.pid > 0 && until_asleep(child.pid));
+	ASSERT_TRUE(member_attach(p, PRODUCER, self->ring));
+	shmring_store(&p->mine->pos, p->tx.tail + 64);
+	EXPECT_EQ(-EPROTO, check(c));
+	member_close(p);
+	ASSERT_TRUE(until_asleep(child.pid));
+	ASSERT_LE(0, fd = ring_attach_fd(PRODUCER, self->ring));
+	EXPECT_EQ(0, child_end(&child));
+	close(fd);
+}
+
 TEST_F(lies, of_a_consumer_end_with_it)
 {
 	struct member *p = &self->p[0], *c = &self->c;

@@ -106,6 +106,24 @@ TEST_F(ready, while_a_record_is_not_released)
 	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
 }
 
+/* Killed between a record and the position behind it, with other producers alive. */
+TEST_F(ready, with_a_record_that_was_not_told_of)
+{
+	struct child child;
+	struct member p;
+
+	ASSERT_TRUE(sleeper(&child, &self->c[0], 0, 0));
+	/* After the fork: the child must not have it, too. */
+	ASSERT_TRUE(member_attach(&p, PRODUCER, self->ring));
+	ASSERT_EQ(0, member_put(&p, 24, 'x'));
+	shmring_store_release(shmring_spsc_word(&p.tx, p.tx.hold_pos), p.tx.hold_word);
+	EXPECT_EQ(-EAGAIN, ring_wait(self->c[0].fd, IN, NOW));
+	member_close(&p);
+	EXPECT_EQ(0, child_end(&child));
+	EXPECT_EQ('x', member_take(&self->c[0]));
+	EXPECT_EQ(-EAGAIN, ring_wait(self->c[0].fd, IN, NOW));
+}
+
 TEST_F(ready, wakes_wait)
 {
 	struct member *c = &self->c[0];
