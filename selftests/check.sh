@@ -135,7 +135,7 @@ group() {
 	trinity)
 		"$here/vm/debug-kernel" debug || return
 		{
-			LIMIT=7200 suite trinity "$here/trinity/run" "${TRINITY_CALLS:-100000}" \
+			LIMIT=7200 suite trinity "$here/trinity/run" "${TRINITY_CALLS:-20000}" \
 				"${debug[@]}"
 			echo "@done"
 		} | judge
