@@ -272,12 +272,18 @@ seq 1000 | sr send "$ring"
 reap $pair
 reap $receiver
 same "$T/in" "$T/out" "record - | replay -: bytes"
+# The sender first: whoever finds out that nobody reads may do so before a record comes.
+seq 100000 | sr send "$ring" 2> /dev/null &
+sender=$!
+background $sender
+until_true endpoint_is "$ring" 0 live
 xsr record "$ring" - > "$T/fifo" 2> "$T/err" &
 recorder=$!
 background $recorder
 head -c 104 < "$T/fifo" > /dev/null
-seq 100000 | sr send "$ring" 2> /dev/null
 reap $recorder
-is "$status $(cat "$T/err")" "141 " "nobody reads the recording"
+recorded=$status
+reap $sender
+is "$recorded $(cat "$T/err")" "141 " "nobody reads the recording"
 
 finish
