@@ -35,6 +35,7 @@ void bench_progress(struct bench_progress *p, const char *fmt, ...)
 
 void bench_progress_end(struct bench_progress *p)
 {
+	tool_signals_seen();
 	if (p->on)
 		fputs("\r\033[K", stderr);
 	p->on = false;

@@ -61,6 +61,14 @@ void tool_signals_init(void)
 	}
 }
 
+void tool_signals_seen(void)
+{
+	const struct itimerspec never = { 0 };
+
+	if (tool_stopped)
+		timer_settime(tick, 0, &never, NULL);
+}
+
 int tool_signal_exit(void)
 {
 	return TOOL_SIGNAL + (int)tool_stopped;

@@ -117,6 +117,8 @@ const char *tool_parse_name(struct argp_state *state, const char *text);
 extern volatile sig_atomic_t tool_stopped;
 
 void tool_signals_init(void);
+/* The program has looked: calls are interrupted no longer. What it writes now is written. */
+void tool_signals_seen(void);
 int tool_signal_exit(void);
 
 /* peer.c: the other end of a ring, and sending */
