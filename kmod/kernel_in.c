@@ -97,15 +97,25 @@ static u64 shmring_merge_walk(const struct shmring_merge *m, u32 l, u64 from, u6
 static int shmring_merge_to_end(struct shmring_merge *m, u32 l)
 {
 	u64 from, pos, records, walked = 0, size = m->mask + 1;
+	const struct shmring_cursor *producer;
 	unsigned int looks;
 	int again;
 
 	for (looks = 0; looks < SHMRING_MARK_LOOKS && walked < SHMRING_MARK_WALKS * size;
 	     looks++) {
 		rcu_read_lock();
-		again = shmring_overwrite_mark(shmring_group_cursor(&m->g, l), size, 1, &from,
-					       &records);
+		producer = shmring_group_cursor(&m->g, l);
+		again = shmring_overwrite_mark(producer, size, 1, &from, &records);
+		pos = READ_ONCE(producer->pos);
+		if (again)
+			records = READ_ONCE(producer->records);
 		rcu_read_unlock();
+		if (again == -EPROTO) {
+			/* Its producer lies: the first look will tell. */
+			m->lane[l].done = ALIGN_DOWN(pos, SHMRING_REC_ALIGN);
+			m->lane[l].records = records;
+			return 0;
+		}
 		if (again)
 			continue;
 		pos = shmring_merge_walk(m, l, from, &records);

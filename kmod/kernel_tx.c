@@ -28,7 +28,6 @@
 
 #include "kernel.h"
 
-#define SHMRING_START_LOOKS	1000
 
 /* ---- waking ---------------------------------------------------------------- */
 
@@ -398,9 +397,7 @@ static int shmring_tx_recover(struct shmring_producer *p)
 	struct shmring_spsc_tx *tx = &p->tx;
 	struct shmring_ring *ring = p->m.ring;
 	bool overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
-	unsigned int looks = 0;
 	u64 from;
-	int ret;
 
 	switch (ring->topology) {
 	case SHMRING_TOPO_SPSC:
@@ -414,10 +411,7 @@ static int shmring_tx_recover(struct shmring_producer *p)
 			return -EPROTO;
 		return shmring_lane_recover(tx, from);
 	case SHMRING_TOPO_QUEUE:
-		do
-			ret = shmring_queue_recover(tx, &p->group);
-		while (ret == -EAGAIN && ++looks < SHMRING_START_LOOKS);
-		return ret;
+		return shmring_queue_recover(tx, &p->group);
 	default:
 		return shmring_broadcast_recover(tx, &p->group, overwrite);
 	}
@@ -461,7 +455,7 @@ static int shmring_tx_start(struct shmring_producer *p)
  * Context: task.
  * Return: the producer, for shmring_producer_detach(), or an error pointer: -EACCES (not
  * within the ref's rights), -EBUSY (no slot is free), -EOPNOTSUPP (a RAW ring), -ENOMEM,
- * -EPROTO (a consumer's position cannot be), -EAGAIN (consumers of a QUEUE come and go).
+ * -EPROTO (a consumer's position cannot be).
  */
 struct shmring_producer *shmring_producer_attach(const struct shmring_ref *ref, int node)
 {

@@ -231,8 +231,10 @@ static int shmring_holds_out(const struct shmring_endpoint *ep, const struct shm
 			return ring->data_size - used >= need->bytes;
 		if (shmring_lane_gated(ring, ep->slot, READ_ONCE(*producer), &again))
 			return 0;
-		if (again == gate)
-			return ring->topology == SHMRING_TOPO_BROADCAST ? 0 : -EPROTO;
+		if (again != gate)
+			continue;
+		/* Far behind: a claim that is about to be taken back, or one who goes back. */
+		return ring->topology != SHMRING_TOPO_MPSC && (s64)(tail - gate) > 0 ? 0 : -EPROTO;
 	}
 	return 1;
 }

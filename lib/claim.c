@@ -139,6 +139,26 @@ static uint64_t shmring_claim_amount(const struct shmring_handle *h, bool record
 	return sum;
 }
 
+static bool shmring_claim_gap(const struct shmring_handle *h)
+{
+	const struct shmring_claims *c = &h->many->claims;
+	uint64_t front;
+	uint32_t l;
+
+	for (l = 0; l < c->g.producers; l++) {
+		if (c->broken & 1u << l)
+			continue;
+		front = shmring_claim_front(c, l);
+		/* pairs with the store-release in shmring_lane_publish() */
+		if (shmring_lane_gap(c->data[l], c->mask, front,
+				     shmring_load_acquire(&c->g.cursor[l]->pos)) &&
+		    /* The front after the words: what was claimed may be written again. */
+		    shmring_claim_front(c, l) == front)
+			return true;
+	}
+	return false;
+}
+
 /* There is more than what was claimed: the next sleeper's turn, as in shmring_notice(). */
 static void shmring_claim_chain(struct shmring_handle *h)
 {
@@ -335,6 +355,7 @@ const struct shmring_in shmring_claim_in = {
 	.release = shmring_claim_give_back,
 	.ready = shmring_claim_ready,
 	.amount = shmring_claim_amount,
+	.gap = shmring_claim_gap,
 	.join = shmring_claim_joined,
 	.recv = shmring_claim_recv,
 	.drain = shmring_claim_drain,

@@ -171,6 +171,20 @@ static uint64_t shmring_device_bytes(const struct shmring_handle *h,
 	return need < most ? need : most;
 }
 
+/*
+ * Do the producers' counts say that there is enough? The caller has looked: then the kernel, which
+ * goes by them, would return at once, each time.
+ */
+static bool shmring_device_told(const struct shmring_handle *h, uint64_t records)
+{
+	uint64_t ahead = 0 - shmring_load(&h->mine->records);
+	uint32_t l;
+
+	for (l = 0; l < h->geo.producers; l++)
+		ahead += shmring_load(&h->cursor[l]->records);
+	return (int64_t)(ahead - records) >= 0;
+}
+
 static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
 				uint64_t deadline)
 {
@@ -181,10 +195,10 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 		.need_records = goal->records,
 		.deadline = deadline,
 	};
-
+	bool counted = !h->group || h->geo.topology == SHMRING_TOPO_MPSC;
 	int err;
 
-	if (goal->records && h->group && h->geo.topology != SHMRING_TOPO_MPSC) {
+	if (goal->records && (!counted || shmring_device_told(h, goal->records))) {
 		arg.need = shmring_device_bytes(h, goal);
 		arg.need_records = 0;
 		if (h->geo.topology == SHMRING_TOPO_QUEUE && h->geo.consumers > 1)

@@ -56,6 +56,33 @@ uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t
 	return k;
 }
 
+/**
+ * shmring_lane_gap() - do the records in a lane not lead to where its producer says to be?
+ * @data: the lane, mapped twice in a row
+ * @mask: its bytes - 1
+ * @from: position of the first
+ * @end: the producer's position, loaded by acquire
+ */
+bool shmring_lane_gap(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end)
+{
+	uint64_t pos = from;
+	uint32_t word;
+	long len;
+
+	if ((int64_t)(end - from) <= 0)
+		return false;	/* as of one that was killed before it told */
+	while (pos - from < end - from) {
+		const void *header = data + (pos & mask);
+
+		word = shmring_load(&((const struct shmring_record *)header)->word);
+		len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask - (pos - from));
+		if (len < 0)
+			return true;
+		pos += shmring_record_size((uint64_t)len);
+	}
+	return pos != end;
+}
+
 /* Is there as much as a threshold asks for? */
 bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal)
 {

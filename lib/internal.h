@@ -81,8 +81,8 @@ struct shmring_goal {
  * @rewind: go back to the first record that is not released
  * @release: 0, or -ESTALE; @kick as __shmring_release() has it
  * @ready: is there as much as the goal says
- * @amount: how much is there in all lanes together, in records or in bytes; NULL where
- *	there is one
+ * @amount: how much is there in all lanes together, in records or in bytes
+ * @gap: does a producer's position say more than the records that are there
  * @join: producers came or went; NULL where there is one
  * @recv: copy the next record and give it back, if it takes no search to know which it is:
  *	payload bytes, or -EAGAIN: the long way; NULL: there is no short one
@@ -99,6 +99,7 @@ struct shmring_in {
 	int (*release)(struct shmring_handle *h, int kick);
 	bool (*ready)(struct shmring_handle *h, const struct shmring_goal *goal);
 	uint64_t (*amount)(const struct shmring_handle *h, bool records);
+	bool (*gap)(const struct shmring_handle *h);
 	void (*join)(struct shmring_handle *h);
 	long (*recv)(struct shmring_handle *h, void *buf, size_t cap);
 	unsigned int (*drain)(struct shmring_handle *h, struct iovec *msgs, unsigned int n);
@@ -378,6 +379,7 @@ void shmring_arm_begin(struct shmring_handle *h, const struct shmring_goal *goal
 void shmring_arm_end(struct shmring_handle *h);
 bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goal,
 			uint64_t deadline, bool always);
+int shmring_late(uint64_t deadline);
 int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline);
 bool shmring_probe_due(struct shmring_handle *h);
 int shmring_check_events(const struct shmring_handle *h, uint32_t events);
@@ -405,6 +407,7 @@ void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
 void shmring_group_look(struct shmring_handle *h);
 uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t from,
 			      uint64_t most);
+bool shmring_lane_gap(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end);
 bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal);
 uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
 uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot);

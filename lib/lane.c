@@ -4,11 +4,8 @@
  * gates it.
  */
 #include <errno.h>
-#include <sched.h>
 
 #include "internal.h"
-
-#define SHMRING_GATE_LOOKS	1000
 
 static void shmring_lane_start(struct shmring_handle *h)
 {
@@ -34,6 +31,15 @@ static bool shmring_lane_fits(const struct shmring_handle *h, uint64_t gate, uin
 	uint64_t used = tx->tail - gate;
 
 	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
+}
+
+/*
+ * The same where a gate may lie behind what was seen: a claim that is about to be taken back, or a
+ * consumer that goes back. Then there is nothing new.
+ */
+static bool shmring_lane_fits_still(const struct shmring_handle *h, uint64_t gate, uint64_t need)
+{
+	return (int64_t)(gate - h->core.tx.seen) >= 0 && shmring_lane_fits(h, gate, need);
 }
 
 /* ---- MPSC ------------------------------------------------------------------ */
@@ -78,18 +84,10 @@ const struct shmring_out shmring_mpsc_out = {
 
 static int shmring_queue_start(struct shmring_handle *h)
 {
-	unsigned int tries = 0;
-	int found;
-
 	shmring_lane_start(h);
-	while ((found = shmring_queue_recover(&h->core.tx, h->group)) == -EAGAIN) {
-		if (++tries == SHMRING_GATE_LOOKS)
-			return -EAGAIN;
-		sched_yield();
-	}
-	if (found > 0)
+	if (shmring_queue_recover(&h->core.tx, h->group))
 		shmring_lane_found(h);
-	return found < 0 ? found : 0;
+	return 0;
 }
 
 static int shmring_queue_look(struct shmring_handle *h, size_t len)
@@ -102,7 +100,8 @@ static bool shmring_queue_ready(const struct shmring_handle *h, uint64_t need)
 {
 	__u64 gate;
 
-	return shmring_queue_gate(h->group, h->slot, &gate) || shmring_lane_fits(h, gate, need);
+	return shmring_queue_gate(h->group, h->slot, &gate) ||
+	       shmring_lane_fits_still(h, gate, need);
 }
 
 const struct shmring_out shmring_queue_out = {
@@ -136,7 +135,7 @@ static bool shmring_broadcast_ready(const struct shmring_handle *h, uint64_t nee
 	__u64 gate;
 
 	return !shmring_broadcast_gate(h->group, h->slot, h->core.tx.tail, &gate) &&
-	       shmring_lane_fits(h, gate, need);
+	       shmring_lane_fits_still(h, gate, need);
 }
 
 const struct shmring_out shmring_broadcast_out = {

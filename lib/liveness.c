@@ -246,6 +246,7 @@ void shmring_slot_begin(struct shmring_handle *h)
 	bool joins = h->geo.topology == SHMRING_TOPO_BROADCAST && shmring_is_consumer(h);
 	unsigned int lane;
 
+	shmring_store(&shmring_meta(h)->wake_due, 1);
 	shmring_orphan_begin(h);
 	for (lane = 0; joins && lane < h->geo.producers; lane++)
 		shmring_store(&h->mine->lane[lane].pos, SHMRING_POS_JOINING);
@@ -277,6 +278,8 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
 	struct shmring_cursor *cursor = h->cursor[slot];
 	bool closed = shmring_load(&cursor->closed);
 
+	/* Whoever has this done and is killed before it has woken all leaves it to who probes. */
+	shmring_store(&shmring_meta(h)->wake_due, 1);
 	shmring_tally_settle(shmring_meta(h), cursor, slot);
 	shmring_orphan_end(h, slot);
 	shmring_store_release(&shmring_meta(h)->slot[slot].state,
@@ -289,26 +292,28 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
 /**
  * shmring_memfd_probe() - if the endpoint in a slot is gone, let META say so
  * @h: handle
- * @slot: another slot, said to be live
+ * @slot: another slot, said to be live; or its own, if others are to be woken for somebody
  *
  * Observers leave it to those who write.
  */
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 {
+	struct shmring_meta *meta = shmring_meta(h);
 	int guard;
 
-	if (shmring_slot_locked(h->fd, slot))
+	if (slot != h->slot && shmring_slot_locked(h->fd, slot))
 		return;
 	guard = shmring_reopen(h->fd, O_RDWR);
 	if (guard < 0)
 		return;
-	if (shmring_guard(guard, false))
+	/* What others are to be woken for may be under way just now. */
+	if (slot == h->slot ? shmring_guard_try(guard, false, 1) : shmring_guard(guard, false))
 		goto out_close;
-	if (shmring_load(&shmring_meta(h)->slot[slot].state) == SHMRING_SLOT_LIVE &&
-	    !shmring_slot_locked(guard, slot)) {
+	if (shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE &&
+	    !shmring_slot_locked(guard, slot))
 		shmring_slot_end(h, slot);
+	if (shmring_load(&meta->wake_due))
 		shmring_memfd_wake_all(h);
-	}
 out_close:
 	close(guard);
 }

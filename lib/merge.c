@@ -23,12 +23,20 @@ static int shmring_merge_to_end(struct shmring_merge *m, uint32_t l)
 	unsigned int tries;
 	uint32_t word;
 	long len;
+	int err;
 
 	for (tries = 0; tries < SHMRING_MARK_LOOKS && walked < SHMRING_MARK_WALKS * size;
 	     tries++) {
 		if (tries)
 			sched_yield();
-		if (shmring_overwrite_mark(producer, size, 1, &pos, &records))
+		err = shmring_overwrite_mark(producer, size, 1, &pos, &records);
+		if (err == -EPROTO) {
+			/* Its producer lies: the first look will tell. */
+			lane->done = shmring_load(&producer->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+			lane->records = shmring_load(&producer->records);
+			return 0;
+		}
+		if (err)
 			continue;
 		lane->done = pos;
 		do {
@@ -186,6 +194,25 @@ static uint64_t shmring_merge_amount(const struct shmring_handle *h, bool record
 	return sum;
 }
 
+static bool shmring_merge_gap(const struct shmring_handle *h)
+{
+	const struct shmring_merge *m = &h->many->merge;
+	uint32_t rest, l;
+
+	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1) {
+		const struct shmring_merge_lane *lane;
+
+		l = (uint32_t)__builtin_ctz(rest);
+		lane = &m->lane[l];
+		/* pairs with the store-release in shmring_lane_publish() */
+		if (shmring_lane_gap(lane->data, m->mask, lane->done,
+				     shmring_load_acquire(&m->g.cursor[l]->pos)) &&
+		    !shmring_merge_lapped(m, l, lane->done))
+			return true;
+	}
+	return false;
+}
+
 static bool shmring_merge_ready(struct shmring_handle *h, const struct shmring_goal *goal)
 {
 	struct shmring_merge *m = &h->many->merge;
@@ -283,6 +310,7 @@ const struct shmring_in shmring_merge_in = {
 	.release = shmring_merge_give_back,
 	.ready = shmring_merge_ready,
 	.amount = shmring_merge_amount,
+	.gap = shmring_merge_gap,
 	.join = shmring_merge_joined,
 	.recv = shmring_merge_recv,
 	.drain = shmring_merge_drain,

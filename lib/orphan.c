@@ -154,16 +154,21 @@ static void shmring_adopt_done(struct shmring_handle *h)
 int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 {
 	int guard = shmring_reopen(h->fd, O_RDWR), err;
+	bool guarded;
 
 	if (guard < 0)
 		return guard;
 	do
 		err = shmring_guard(guard, false);
 	while (err == -EINTR);
+	guarded = !err;
 	if (!err && arg->op == SHMRING_ADOPT_TAKE)
 		err = shmring_adopt_take(h, arg);
 	else if (!err)
 		shmring_adopt_done(h);
+	/* A dead one was found on the way. */
+	if (guarded && shmring_load(&shmring_meta(h)->wake_due))
+		shmring_memfd_wake_all(h);
 	close(guard);
 	return err;
 }

@@ -135,7 +135,29 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 	end = shmring_load_acquire(&rx->peer->pos);
 	return (goal->need && shmring_spsc_used(end, rx->done, rx->mask + 1) >= goal->need) ||
 	       (goal->records &&
-		(int64_t)(shmring_load(&rx->peer->records) - rx->records - goal->records) >= 0);
+		(int64_t)(shmring_load(&rx->peer->records) - rx->records - goal->records) >= 0 &&
+		shmring_lane_records(rx->data, rx->mask, rx->done, goal->records) ==
+		goal->records);
+}
+
+static uint64_t shmring_pair_amount(const struct shmring_handle *h, bool records)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+	/* pairs with the store-release in shmring_spsc_publish() */
+	uint64_t used = shmring_spsc_used(shmring_load_acquire(&rx->peer->pos), rx->done,
+					  rx->mask + 1);
+
+	if (records)
+		return shmring_lane_records(rx->data, rx->mask, rx->done, rx->mask);
+	return used == SHMRING_SPSC_IMPOSSIBLE ? 0 : used;
+}
+
+static bool shmring_pair_gap(const struct shmring_handle *h)
+{
+	const struct shmring_spsc_rx *rx = &h->core.rx;
+
+	/* pairs with the store-release in shmring_spsc_publish() */
+	return shmring_lane_gap(rx->data, rx->mask, rx->done, shmring_load_acquire(&rx->peer->pos));
 }
 
 const struct shmring_in shmring_pair_in = {
@@ -146,6 +168,8 @@ const struct shmring_in shmring_pair_in = {
 	.rewind = shmring_pair_rewind,
 	.release = shmring_pair_release,
 	.ready = shmring_pair_ready_in,
+	.amount = shmring_pair_amount,
+	.gap = shmring_pair_gap,
 };
 
 /* ---- producer -------------------------------------------------------------- */

@@ -124,6 +124,8 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 			shmring_let_ahead(r->tx.peer, r->tx.seen, r->tx.mask);
 		if (!shmring_spin_first(h, &goal, deadline, true))
 			err = shmring_sleep(h, &goal, deadline);
+		else
+			err = shmring_late(deadline);
 	}
 }
 
@@ -177,6 +179,8 @@ int shmring_drain(struct shmring *r, uint64_t deadline)
 			err = -EAGAIN;
 		} else if (!shmring_spin_first(h, &goal, deadline, true)) {
 			err = shmring_sleep(h, &goal, deadline);
+		} else {
+			err = shmring_late(deadline);
 		}
 	}
 }
@@ -257,6 +261,9 @@ static long shmring_next_in(struct shmring *r, const void **payload, uint64_t de
 				len = shmring_look(h, payload, false);
 				if (len != -EAGAIN)
 					return len;
+				err = shmring_late(deadline);
+				if (err)
+					break;
 				continue;
 			}
 			/* The line with the position is the producer's: rarely look at it. */

@@ -81,7 +81,10 @@ int shmring_ended(const struct shmring_handle *h)
 	return h->lone ? 0 : shmring_gone(h);
 }
 
-/* Make META true about the peers; only who has a slot writes there. */
+/*
+ * Make META true about the peers; only who has a slot writes there. Who did so, or came, and was
+ * killed before it had woken all has left that to do.
+ */
 void shmring_probe(struct shmring_handle *h)
 {
 	const struct shmring_meta *meta = shmring_meta(h);
@@ -93,6 +96,8 @@ void shmring_probe(struct shmring_handle *h)
 		if (slot != h->slot &&
 		    shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE)
 			h->ops->probe(h, slot);
+	if (shmring_load(&meta->wake_due))
+		h->ops->probe(h, h->slot);
 }
 
 /* The same for callers that come by very often. Return: was it time? */
@@ -297,6 +302,12 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 	return false;
 }
 
+/* Is it too late to look again? For what seemed to be ready and was not. Return: 0, -ETIMEDOUT. */
+int shmring_late(uint64_t deadline)
+{
+	return deadline != SHMRING_FOREVER && shmring_now() >= deadline ? -ETIMEDOUT : 0;
+}
+
 /**
  * shmring_sleep() - sleep until something may have happened
  * @h: handle
@@ -307,7 +318,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
  */
 int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline)
 {
-	if (deadline != SHMRING_FOREVER && shmring_now() >= deadline)
+	if (shmring_late(deadline))
 		return -ETIMEDOUT;
 	if (h->mine)
 		shmring_store(&h->mine->sleeps, shmring_load(&h->mine->sleeps) + 1);
@@ -341,7 +352,7 @@ static int shmring_wait_look(struct shmring_handle *h, const struct shmring_goal
 
 /*
  * About to sleep for records: a producer that tells of some that are not there is not waited
- * for. Receiving will tell.
+ * for. Receiving will tell: now, or when it comes to where they should be.
  */
 static bool shmring_wait_lies(struct shmring_handle *h, const struct shmring_goal *goal)
 {
@@ -352,7 +363,7 @@ static bool shmring_wait_lies(struct shmring_handle *h, const struct shmring_goa
 	err = h->in->check(h);
 	if (err && h->group)
 		h->untold = err;	/* such a lane is told of once */
-	return err;
+	return err || (goal->records && h->in->gap(h));
 }
 
 static int shmring_wait_goal(struct shmring_handle *h, const struct shmring_goal *goal,

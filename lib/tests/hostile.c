@@ -86,7 +86,6 @@ static void wrong_record(void)
 	shmring_close(p);
 }
 
-/* A position that cannot be: what is there counts as read, and the ring goes on. */
 /* What is wrong with the record after a batch the next call tells: it is to be waited for. */
 static void wrong_record_after_a_batch(void)
 {
@@ -119,6 +118,7 @@ static void wrong_record_after_a_batch(void)
 	}
 }
 
+/* A position that cannot be: what is there counts as read, and the ring goes on. */
 static void next_consumer_gets_a_position_that_can_be(void)
 {
 	static const uint64_t wrong[] = { 12345, 1ull << 50, ~0ull, 0 - 8192ull };
@@ -373,6 +373,195 @@ static void orphan_of_nonsense(void)
 	shmring_close(p);
 }
 
+/*
+ * A producer garbles what a consumer holds: that is the consumer's loss, and no matter of the
+ * producer's successor.
+ */
+static void held_record_is_garbled(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t n, in = 0;
+	uint32_t *lane;
+	size_t bytes;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 3; n++)
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_peek(c, &payload, 0), 8);
+	NEED(lane = shmring_data(p, &bytes));
+	lane[0] = 0x12345678;
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	for (; n < 1000; n++) {
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_release(c), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in, n - 2);
+		if (test_bad)
+			break;
+	}
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/*
+ * A consumer says to read what is long gone, as one may that is about to take a claim back: nothing
+ * is free then, nobody waits longer than it wants to, and a sleeper sleeps.
+ */
+static void far_behind(uint32_t topology)
+{
+	static const uint64_t spins[] = { SHMRING_SPIN_NEVER, 10000, SHMRING_SPIN_ALWAYS };
+	static char buf[1000];
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t cpu, pos;
+	size_t k, n;
+
+	for (k = 0; k < 3; k++) {
+		struct shmring_opts o = test_opts(4096, spins[k]);
+
+		o.topology = topology;
+		o.producers = 1;
+		o.consumers = 1;
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(c, 1));
+		for (n = 0; n < 20; n++) {
+			CHECK_EQ(shmring_send(p, buf, 1000, 0), 0);
+			CHECK_EQ(shmring_recv(c, buf, 1000, 0), 1000);
+		}
+		if (topology == SHMRING_TOPO_QUEUE)
+			shmring_store(&cursor->hold, shmring_tagged(8, SHMRING_HOLD_VALID));
+		pos = shmring_load(&cursor->lane[0].pos);
+		if (topology != SHMRING_TOPO_QUEUE)
+			shmring_store(&cursor->lane[0].pos, 8);
+		while (!shmring_send(p, buf, 1000, SHMRING_NOWAIT))
+			;
+		cpu = cpu_time();
+		CHECK_EQ(shmring_send(p, buf, 1000, test_in_ms(300)), -ETIMEDOUT);
+		CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, test_in_ms(300)), -ETIMEDOUT);
+		CHECK_EQ(shmring_drain(p, test_in_ms(300)), -ETIMEDOUT);
+		cpu = cpu_time() - cpu;
+		CHECK(cpu < 300000000 || k == 2);
+		if (topology == SHMRING_TOPO_QUEUE)
+			shmring_store(&cursor->hold, 0);
+		else
+			shmring_store(&cursor->lane[0].pos, pos);
+		while (shmring_recv(c, buf, 1000, SHMRING_NOWAIT) == 1000)
+			;
+		CHECK_EQ(shmring_send(p, buf, 1000, test_in_ms(10000)), 0);
+		CHECK_EQ(shmring_recv(c, buf, 1000, SHMRING_NOWAIT), 1000);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
+static void far_behind_queue(void)
+{
+	far_behind(SHMRING_TOPO_QUEUE);
+}
+
+static void far_behind_broadcast(void)
+{
+	far_behind(SHMRING_TOPO_BROADCAST);
+}
+
+/* Records that a producer tells of, and that are not there, make no threshold, and no work. */
+static void forged_records(void)
+{
+	static const uint32_t topologies[] = {
+		SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST
+	};
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t n = 7, in = 0, cpu;
+	unsigned int k;
+
+	for (k = 0; k < 4; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+
+		o.topology = topologies[k];
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(p, 0));
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		shmring_store(&cursor->records, 1000);
+		cpu = cpu_time();
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 5, test_in_ms(300)), -ETIMEDOUT);
+		cpu = cpu_time() - cpu;
+		CHECK(cpu < 100000000);
+		/* Nor a position: what there is will do, and receiving tells. */
+		shmring_store(&cursor->pos, 800);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 5, SHMRING_FOREVER), SHMRING_EV_IN);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in, 7);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
+/*
+ * A producer that overwrites tells to be where none of its marks is: its lane is told of once and
+ * left out, joining goes on without it, and its successor is heard.
+ */
+static void limit_without_a_mark(void)
+{
+	static const uint64_t spins[] = { SHMRING_SPIN_NEVER, SHMRING_SPIN_ALWAYS };
+	struct shmring *p, *other, *c, *late;
+	struct shmring_cursor *cursor;
+	uint64_t n, in = 0, cpu;
+	size_t k;
+
+	for (k = 0; k < 2; k++) {
+		struct shmring_opts o = test_opts(4096, spins[k]);
+
+		o.topology = SHMRING_TOPO_BROADCAST;
+		o.full_policy = SHMRING_FULL_OVERWRITE;
+		o.producers = 2;
+		o.consumers = 2;
+		NEED(!test_pair(&o, &p, &c));
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &other));
+		NEED(cursor = cursor_of(p, 0));
+		shmring_store(&cursor->limit, 1ull << 40);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
+		cpu = cpu_time();
+		CHECK_EQ(shmring_recv(c, &in, 8, test_in_ms(300)), -ETIMEDOUT);
+		if (!k)
+			CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, test_in_ms(300)), -ETIMEDOUT);
+		cpu = cpu_time() - cpu;
+		CHECK(cpu < 100000000 || k);
+		CHECK_EQ(shmring_attach_fd(shmring_fd(c), CONS, &o, &late), 0);
+		n = 7;
+		CHECK_EQ(shmring_send(other, &n, 8, 0), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in, 7);
+		CHECK_EQ(shmring_recv(late, &in, 8, 0), -EPROTO);
+		CHECK_EQ(shmring_recv(late, &in, 8, 0), 8);
+		munmap(cursor, 4096);
+		shmring_close(p);
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+		for (n = 0; n < 1000; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, test_in_ms(10000)), 8);
+			CHECK_EQ(in, n);
+			CHECK_EQ(shmring_recv(late, &in, 8, test_in_ms(10000)), 8);
+			CHECK_EQ(in, n);
+			if (test_bad)
+				break;
+		}
+		shmring_close(late);
+		shmring_close(other);
+		shmring_close(p);
+		shmring_close(c);
+	}
+}
+
 /* armed and wake_at of any value cost the forger its own wake-ups only. */
 static void forged_arming(void)
 {
@@ -604,6 +793,11 @@ int main(void)
 	RUN(position_without_a_record_broadcast);
 	RUN(room_of_nonsense);
 	RUN(orphan_of_nonsense);
+	RUN(held_record_is_garbled);
+	RUN(far_behind_queue);
+	RUN(far_behind_broadcast);
+	RUN(forged_records);
+	RUN(limit_without_a_mark);
 	RUN(forged_arming);
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);

@@ -203,9 +203,7 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 		ret = pos & (SHMRING_REC_ALIGN - 1) ? -EPROTO : shmring_lane_recover(tx, pos);
 		break;
 	case SHMRING_TOPO_QUEUE:
-		do
-			ret = shmring_queue_recover(tx, &t->g);
-		while (ret == -EAGAIN);
+		ret = shmring_queue_recover(tx, &t->g);
 		break;
 	default:
 		ret = shmring_broadcast_recover(tx, &t->g, (int)r->overwrite);

@@ -286,6 +286,39 @@ static void end_that_is_asked_for_often(void)
 	shmring_close(c);
 }
 
+/*
+ * Whoever says of another that it is dead, or comes, and is killed then: nobody else will find
+ * that out, and those who sleep are not woken yet.
+ */
+static void end_that_nobody_lived_to_tell(void)
+{
+	struct shmring_opts o = many_opts(BCAST, 1, 2, SHMRING_SPIN_NEVER);
+	struct many_head head;
+	struct shmring *p, *c;
+	struct pages all;
+	struct child slow;
+	struct waiter w;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel tells");
+	if (test_no_slices())
+		SKIP("it is seen by looking");
+	NEED(!test_pair(&o, &p, &c));
+	all = pages(p);
+	slow = child_of(p, CONS, &o, does_nothing);
+	fill(p);
+	while (many_recv(c, &head, SHMRING_NOWAIT) >= 0)
+		;
+	w = waiter(p, SHMRING_EV_OUT);
+	shmring_store(&all.meta->wake_due, 1);
+	shmring_store_release(&all.meta->slot[2].state, SHMRING_SLOT_DEAD);
+	child_is_killed(&slow);
+	told(&w);
+	CHECK_EQ(shmring_load(&all.meta->wake_due), 0);
+	shmring_close(c);
+	waiter_close(&w);
+}
+
 /* ---- whoever comes in the place of a dead one ------------------------------------ */
 
 /* All of the lane, as far as a release goes before it looks for sleepers. */
@@ -643,6 +676,7 @@ int main(void)
 	RUN(record_of_a_dead_producer);
 	RUN(bit_that_a_dead_waker_took);
 	RUN(end_that_is_asked_for_often);
+	RUN(end_that_nobody_lived_to_tell);
 	RUN(room_that_a_predecessor_left);
 	RUN(record_that_a_predecessor_left);
 	RUN(sleeper_is_stopped);

@@ -225,7 +225,7 @@ TEST(kernel_agrees)
 #else
 	EXPECT_EQ(0, meta->features);
 #endif
-	EXPECT_EQ(0, meta->resv0);
+	EXPECT_EQ(0, meta->wake_due);
 	for (unsigned int i = 0; i < ARRAY_SIZE(meta->resv); i++)
 		EXPECT_EQ(0, meta->resv[i]);
 }

@@ -87,7 +87,6 @@ HELPER bool member_start_tx(struct member *m)
 	struct shmring_spsc_tx *tx = &m->tx;
 	__u32 lane = m->info.slot;
 	__u64 pos;
-	int err;
 
 	tx->data = m->lane[lane];
 	tx->mask = m->info.data_size - 1;
@@ -102,10 +101,8 @@ HELPER bool member_start_tx(struct member *m)
 		shmring_lane_recover(tx, pos);
 		return true;
 	case QUEUE:
-		while ((err = shmring_queue_recover(tx, &m->g)) == -EAGAIN)
-			sched_yield();
-		errno = EPROTO;
-		return err >= 0;
+		shmring_queue_recover(tx, &m->g);
+		return true;
 	default:
 		shmring_broadcast_recover(tx, &m->g,
 					  m->info.full_policy == SHMRING_FULL_OVERWRITE);

@@ -352,6 +352,31 @@ TEST_F(consume, overwrite_begins_at_the_end)
 	close(user);
 }
 
+/* A limit that no mark belongs to is a lie: told once, and no matter of the successor's. */
+TEST_F(consume, overwrite_limit_without_a_mark)
+{
+	struct kt_record got;
+	struct kt_read arg = { .buf = (uintptr_t)&got, .cap = sizeof(got) };
+	struct member m;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, BROADCAST, SHMRING_FULL_OVERWRITE, &ring);
+	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
+	ASSERT_EQ(0, send_record(&m, 1, 16));
+	shmring_store(&m.mine->limit, 1ULL << 40);
+	ASSERT_EQ(0, consume(user, 0, 0));
+	EXPECT_EQ(-EPROTO, kt_with(user, KT_READ, &arg));
+	EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
+	member_close(&m);
+	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
+	ASSERT_EQ(0, send_record(&m, 2, 16));
+	EXPECT_EQ(16, kt_with(user, KT_READ, &arg));
+	EXPECT_EQ(2, got.seq);
+	member_close(&m);
+	close(user);
+}
+
 /* ---- several at a time ----------------------------------------------------- */
 
 /* A program and the module share a queue: each record to one of them. */

@@ -182,6 +182,8 @@ static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 	tx->limit = tx->tail;
 	if (marked)
 		shmring_overwrite_recover(tx, from, records);
+	else if (overwrite)
+		shmring_overwrite_advance(tx, 0);	/* who was lapped finds where to go on */
 	return found;
 }
 

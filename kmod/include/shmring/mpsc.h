@@ -177,28 +177,6 @@ static inline int shmring_merge_lapped(const struct shmring_merge *m, __u32 l, _
 	       shmring_overwritten(shmring_group_cursor(&m->g, l), pos, m->mask + 1);
 }
 
-/*
- * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
- * between. Return: whether that was possible.
- */
-static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int newest)
-{
-	struct shmring_merge_lane *lane = &m->lane[l];
-	__u64 pos, records;
-
-	if (lane->ahead ||
-	    shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, newest, &pos,
-				   &records) ||
-	    (newest && (__s64)(pos - lane->head) <= 0))
-		return 0;	/* release first; or the next look will do */
-	m->lost += records - lane->records;
-	lane->records = records;
-	lane->done = pos;
-	lane->head = pos;
-	shmring_store(&m->mine->lost, m->lost);
-	return 1;
-}
-
 /* Tell how far a lane is read. */
 static inline void shmring_merge_tell(struct shmring_merge *m, __u32 l)
 {
@@ -209,6 +187,33 @@ static inline void shmring_merge_tell(struct shmring_merge *m, __u32 l)
 			   lane->released);
 	/* pairs with the load-acquire in shmring_mpsc_refresh(), shmring_broadcast_gate() */
 	shmring_store_release(&mine->pos, lane->done);
+}
+
+/*
+ * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
+ * between. Return: 1; 0: not now; -EPROTO: there is none, and none will come by itself.
+ */
+static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int newest)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 pos, records;
+	int err;
+
+	if (lane->ahead)
+		return 0;	/* release first */
+	err = shmring_overwrite_mark(shmring_group_cursor(&m->g, l), m->mask + 1, newest, &pos,
+				     &records);
+	if (err)
+		return err == -EPROTO ? err : 0;	/* or the next look will do */
+	if (newest && (__s64)(pos - lane->head) <= 0)
+		return 0;
+	m->lost += records - lane->records;
+	lane->records = records;
+	lane->done = pos;
+	lane->head = pos;
+	shmring_store(&m->mine->lost, m->lost);
+	shmring_merge_tell(m, l);
+	return 1;
 }
 
 /*
@@ -224,7 +229,7 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 	if (lane->ahead)
 		return 1;	/* once that is released */
 	if (m->overwrite)
-		return shmring_merge_resync(m, l, 1);
+		return shmring_merge_resync(m, l, 1) > 0;
 	lane->done = lane->begin;
 	lane->head = lane->begin;
 	shmring_merge_tell(m, l);
@@ -295,14 +300,18 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 static inline void shmring_merge_mend(struct shmring_merge *m)
 {
 	__u32 rest = m->broken, l;
+	int mended;
 
 	for (; rest; rest &= rest - 1) {
 		struct shmring_merge_lane *lane;
 
 		l = (__u32)__builtin_ctz(rest);
 		lane = &m->lane[l];
-		if (shmring_load(shmring_merge_word(m, l, lane->head)) != lane->word ||
-		    (!lane->ahead && shmring_merge_skip(m, l)))
+		/* pairs with the store-release in shmring_lane_publish(): before the limit */
+		mended = shmring_load_acquire(shmring_merge_word(m, l, lane->head)) != lane->word;
+		if (shmring_merge_lapped(m, l, lane->head))	/* then no word says anything */
+			mended = shmring_merge_resync(m, l, 0) > 0;
+		if (mended || (!lane->ahead && shmring_merge_skip(m, l)))
 			m->broken &= ~(1u << l);
 	}
 }
@@ -326,7 +335,10 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		word = shmring_load_acquire(header);
 		if (shmring_likely(!shmring_merge_lapped(m, l, lane->head)))
 			break;
-		if (!shmring_merge_resync(m, l, 0) || !--tries)
+		len = shmring_merge_resync(m, l, 0);
+		if (shmring_unlikely(len < 0))
+			return shmring_merge_nonsense(m, l, word, (int)len);
+		if (!len || !--tries)
 			return 0;
 	}
 	if (!word) {

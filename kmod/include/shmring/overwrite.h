@@ -18,6 +18,10 @@
  *   shmring_overwrite_advance  mark.pos = NONE, fence, mark.records, release mark.pos
  *     pairs with               the loads in shmring_overwrite_mark()
  *     so that                  position and number belong together
+ *   shmring_overwrite_advance  mark.pos, store-release of the limit
+ *     pairs with               load-acquire of the limit, then the marks in
+ *                              shmring_overwrite_mark()
+ *     so that                  who finds no mark of a limit that stands was lied to
  */
 #ifndef SHMRING_OVERWRITE_H
 #define SHMRING_OVERWRITE_H
@@ -52,7 +56,8 @@ static inline void shmring_overwrite_advance(struct shmring_spsc_tx *tx, __u64 l
 	shmring_store(&mark->records, tx->records);
 	/* pairs with the load-acquire in shmring_overwrite_mark() */
 	shmring_store_release(&mark->pos, tx->tail);
-	shmring_store(&tx->mine->limit, tx->limit);
+	/* pairs with the load-acquire in shmring_overwrite_mark(): a limit has its mark */
+	shmring_store_release(&tx->mine->limit, tx->limit);
 	shmring_fence();	/* pairs with the read barrier in shmring_overwritten() */
 	tx->seen = tx->tail;
 }
@@ -78,13 +83,17 @@ static inline int shmring_overwritten(const struct shmring_cursor *producer, __u
  * @at: out: its position
  * @records: out: how many records were published before it
  *
- * Return: 0, or -EAGAIN: the producer is just moving on, ask again. A lane that was
- * never written has its mark at 0.
+ * Return: 0; -EAGAIN: the producer is just moving on, ask again; -EPROTO: it is not, and there
+ * is none. While a limit stands the mark that came before it is not written. A lane that was never
+ * written has its mark at 0.
  */
 static inline int shmring_overwrite_mark(const struct shmring_cursor *producer, __u64 size,
 					 int newest, __u64 *at, __u64 *records)
 {
-	/* A step more than what is gone: not to be lapped at once. */
+	/*
+	 * A step more than what is gone: not to be lapped at once. Pairs with the store-release in
+	 * shmring_overwrite_advance().
+	 */
 	__u64 limit = shmring_load_acquire(&producer->limit);
 	__u64 oldest = limit > size ? limit - size + size / SHMRING_MARKS : 0;
 	unsigned int k;
@@ -104,7 +113,10 @@ static inline int shmring_overwrite_mark(const struct shmring_cursor *producer, 
 			*records = count;
 		}
 	}
-	return *at == SHMRING_MARK_NONE || shmring_overwritten(producer, *at, size) ? -EAGAIN : 0;
+	shmring_rmb();	/* marks, then the limit: pairs with the fence after a limit, before other marks */
+	if (*at == SHMRING_MARK_NONE)
+		return shmring_load(&producer->limit) == limit ? -EPROTO : -EAGAIN;
+	return shmring_overwritten(producer, *at, size) ? -EAGAIN : 0;
 }
 
 #endif /* SHMRING_OVERWRITE_H */

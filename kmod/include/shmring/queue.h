@@ -530,21 +530,21 @@ static inline int shmring_queue_refresh(struct shmring_spsc_tx *tx, const struct
  * @tx: producer, with @data, @mask and @mine set
  * @g: its group
  *
- * From the gate on and not from the front: what is claimed and still read is not free.
+ * The walk begins at the front: what is claimed and still read is not free, but is no matter of
+ * this producer's, and its words may be anything by now.
  *
- * Return: as shmring_lane_recover(); -EAGAIN: consumers come and go, ask again; -EPROTO.
+ * Return: as shmring_lane_recover().
  */
 static inline int shmring_queue_recover(struct shmring_spsc_tx *tx, const struct shmring_group *g)
 {
-	__u64 gate;
-	int err = shmring_queue_gate(g, g->slot, &gate);
+	/* pairs with the swap in shmring_claim_try() */
+	__u64 front = shmring_load_acquire(&g->shared->head[g->slot].claim);
+	int found = shmring_lane_recover(tx, shmring_tagged_pos(front));
 
-	if (err)
-		return err;
-	/* Orphans are in META, which without a kernel anybody may have written. */
-	if (gate & (SHMRING_REC_ALIGN - 1))
-		return -EPROTO;
-	return shmring_lane_recover(tx, gate);
+	/* Nothing is known of who reads what: ask before the first record. */
+	tx->seen = tx->tail - tx->mask - 1;
+	tx->limit = tx->tail;
+	return found;
 }
 
 #endif /* SHMRING_QUEUE_H */

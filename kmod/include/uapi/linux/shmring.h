@@ -524,6 +524,7 @@ struct shmring_witness {
  * @consumers: (k)
  * @shared_offset: (k)
  * @features: (k) SHMRING_FEATURE_*
+ * @wake_due: (k) module-free backend only: somebody came or went, and not all were woken yet
  * @resv: zero
  * @slot: (k)
  * @rx_state: (k) consumers of MPSC, QUEUE and BROADCAST: a bit for each slot that is
@@ -552,7 +553,7 @@ struct shmring_meta {
 	__u32 consumers;
 	__aligned_u64 shared_offset;
 	__u32 features;
-	__u32 resv0;
+	__u32 wake_due;
 	__aligned_u64 resv[21];
 	struct shmring_slot slot[SHMRING_SLOTS_MAX];
 
