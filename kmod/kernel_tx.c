@@ -28,7 +28,6 @@
 
 #include "kernel.h"
 
-
 /* ---- waking ---------------------------------------------------------------- */
 
 static void shmring_tx_kick_later(struct work_struct *work)

@@ -113,7 +113,8 @@ static inline int shmring_overwrite_mark(const struct shmring_cursor *producer, 
 			*records = count;
 		}
 	}
-	shmring_rmb();	/* marks, then the limit: pairs with the fence after a limit, before other marks */
+	/* Marks, then the limit: pairs with the fence after a limit, before the next marks. */
+	shmring_rmb();
 	if (*at == SHMRING_MARK_NONE)
 		return shmring_load(&producer->limit) == limit ? -EPROTO : -EAGAIN;
 	return shmring_overwritten(producer, *at, size) ? -EAGAIN : 0;
