@@ -322,8 +322,8 @@ struct shmring_ioc_eventfd {
  * @need: IN: bytes of records to be readable; OUT: bytes of a record, header
  *	included, to fit; 0: one record, for OUT of the size that @want in this
  *	endpoint's CURSOR page tells
- * @need_records: IN: records to be readable; with @need as well, either is enough; 0:
- *	not asked for
+ * @need_records: IN: records to be readable, by the counts that producers tell; with @need as
+ *	well, either is enough; 0: not asked for
  * @deadline: absolute CLOCK_MONOTONIC time in ns, or SHMRING_DEADLINE_*
  *
  * What is left in the ring is told before the peer's end is.
