@@ -100,7 +100,7 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	info->data_page_size = ring->data_page_size;
 	info->placement = ring->place.placement;
 	info->data_node = ring->data_node;
-	info->meta_node = page_to_nid(virt_to_page(ring->meta));
+	info->meta_node = shmring_node_of(ring->meta);
 	info->mode = ring->mode;
 	info->uid = from_kuid_munged(current_user_ns(), ring->uid);
 	info->gid = from_kgid_munged(current_user_ns(), ring->gid);
@@ -114,7 +114,7 @@ void shmring_info(struct shmring_ring *ring, const struct shmring_endpoint *ep,
 	info->observers = ring->observers;
 	info->slots_live = ring->slots_live;
 	info->cursor_node = info->slot == SHMRING_NO_SLOT ? NUMA_NO_NODE :
-			    page_to_nid(virt_to_page(ring->cursor[info->slot]));
+			    shmring_node_of(ring->cursor[info->slot]);
 	shmring_info_counts(ring, info);
 	spin_unlock(&ring->lock);
 }

@@ -316,6 +316,17 @@ void shmring_memory_free(struct shmring_ring *ring)
 }
 
 /**
+ * shmring_node_of() - the NUMA node of a page that is in use
+ * @addr: in it
+ *
+ * Part of a word whose other bits the LRU sets and clears meanwhile.
+ */
+int shmring_node_of(const void *addr)
+{
+	return data_race(page_to_nid(virt_to_page(addr)));
+}
+
+/**
  * shmring_lane_word() - the header word at a position of a lane
  * @ring: ring of records
  * @lane: the lane
@@ -360,16 +371,17 @@ int shmring_cursor_place(struct shmring_ring *ring, u32 slot, const struct shmri
 	struct folio *old = virt_to_folio(ring->cursor[slot]), *new;
 	bool used = READ_ONCE(ring->meta->slot[slot].generation), held;
 	int node = shmring_place_node(place, NUMA_NO_NODE), err = 0;
+	bool there = shmring_node_of(ring->cursor[slot]) == node;
 	u32 members;
 
-	if (folio_nid(old) == node && !used)
+	if (there && !used)
 		return 0;
 	folio_get(old);
 	folio_lock(old);	/* no fault maps it again before it is replaced */
 	unmap_mapping_range(mapping, folio_pos(old), PAGE_SIZE, 1);
 	/* By others than us and the page cache; pins count as well. If in doubt, yes. */
 	held = used && folio_ref_count(old) > 2;
-	if (folio_nid(old) == node && !held)
+	if (there && !held)
 		goto out_unlock;
 	new = shmring_folio_alloc(node, 0, exact || !held);
 	if (!new) {

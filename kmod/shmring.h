@@ -275,6 +275,7 @@ int shmring_place_check(u32 placement, s32 node, bool may_interleave,
 int shmring_memory_alloc(struct shmring_ring *ring, const struct shmring_place *cursor,
 			 u32 slot);
 void shmring_memory_free(struct shmring_ring *ring);
+int shmring_node_of(const void *addr);
 u32 shmring_lane_word(const struct shmring_ring *ring, u32 lane, u64 pos);
 int shmring_cursor_place(struct shmring_ring *ring, u32 slot,
 			 const struct shmring_place *place);
