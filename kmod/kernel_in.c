@@ -12,18 +12,46 @@
 #define SHMRING_MARK_WALKS	4	/* through as many bytes as a lane has */
 #define SHMRING_WALK_HEADERS	4096	/* before others get the CPU */
 
+static u64 shmring_lane_end(struct shmring_ring *ring, u32 lane)
+{
+	u64 end;
+
+	rcu_read_lock();
+	/* pairs with the store-release in shmring_spsc_publish(), shmring_lane_publish() */
+	end = smp_load_acquire(&READ_ONCE(ring->cursor[lane])->pos);
+	rcu_read_unlock();
+	return end;
+}
+
+/*
+ * What a predecessor said to have read need not end at a record: then all there is counts.
+ * Return: where to begin.
+ */
+static u64 shmring_kept(const unsigned char *data, u64 mask, u64 pos, u64 end)
+{
+	return IS_ALIGNED(end, SHMRING_REC_ALIGN) && shmring_lane_gap(data, mask, pos, end) ?
+	       end : pos;
+}
+
 /* ---- SPSC ------------------------------------------------------------------ */
 
 static int shmring_pair_start(struct shmring_consumer *c)
 {
 	struct shmring_ring *ring = c->m.ring;
 	struct shmring_spsc_rx *rx = &c->rx;
+	u64 end;
 
 	/* The position was repaired when the slot was taken. */
 	rx->data = shmring_member_lane(&c->m, 0);
 	rx->mask = ring->data_size - 1;
 	rx->mine = ring->cursor[c->m.ep.slot];
-	rx->done = READ_ONCE(rx->mine->pos);
+	end = shmring_lane_end(ring, SHMRING_SLOT_PRODUCER);
+	rx->done = shmring_kept(rx->data, rx->mask, READ_ONCE(rx->mine->pos), end);
+	if (rx->done != READ_ONCE(rx->mine->pos)) {
+		/* pairs with the load-acquire in shmring_spsc_refresh() */
+		smp_store_release(&rx->mine->pos, rx->done);
+		shmring_kick(&c->m.ep);
+	}
 	rx->head = rx->done;
 	rx->records = READ_ONCE(rx->mine->records);
 	rx->fence = !(ring->flags & SHMRING_CREATE_SPIN);
@@ -136,6 +164,7 @@ static int shmring_merge_start(struct shmring_consumer *c)
 {
 	struct shmring_ring *ring = c->m.ring;
 	struct shmring_merge *m = &c->merge;
+	bool moved = false;
 	u32 l;
 
 	shmring_member_group(&c->m, &m->g);
@@ -158,11 +187,17 @@ static int shmring_merge_start(struct shmring_consumer *c)
 		lane->done = READ_ONCE(m->mine->lane[l].pos);
 		if (m->overwrite && shmring_merge_to_end(m, l))
 			return -EAGAIN;
+		if (ring->topology == SHMRING_TOPO_MPSC)
+			lane->done = shmring_kept(lane->data, m->mask, lane->done,
+						  shmring_lane_end(ring, l));
+		moved |= lane->done != READ_ONCE(m->mine->lane[l].pos);
 	}
 	shmring_merge_begin(m);
 	rcu_read_lock();
 	shmring_merge_join(m);
 	rcu_read_unlock();
+	if (moved)
+		shmring_kick(&c->m.ep);
 	return 0;
 }
 

@@ -112,7 +112,8 @@ static int shmring_holds_spsc(const struct shmring_endpoint *ep, const struct sh
 
 /*
  * Has a consumer looked at what is in a lane, and found it to be no record? Its own word for
- * that may be a lie as well, to its own loss.
+ * that may be a lie as well, to its own loss. A lane that is overwritten may have records
+ * elsewhere by now: with another limit it is to look again.
  */
 static bool shmring_lane_left(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			      u32 lane, u64 pos)
@@ -122,7 +123,9 @@ static bool shmring_lane_left(const struct shmring_endpoint *ep, const struct sh
 
 	return left && READ_ONCE(mine->left_at) == pos &&
 	       upper_32_bits(left) == ring->meta->slot[lane].generation &&
-	       lower_32_bits(left) == shmring_lane_word(ring, lane, pos);
+	       lower_32_bits(left) == shmring_lane_word(ring, lane, pos) &&
+	       (ring->full_policy != SHMRING_FULL_OVERWRITE ||
+		READ_ONCE(mine->left_limit) == READ_ONCE(ring->cursor[lane]->limit));
 }
 
 /*
@@ -140,6 +143,7 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 			     u32 lane)
 {
 	bool queue = ring->topology == SHMRING_TOPO_QUEUE;
+	bool overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
 	const u64 *head = queue ? &ring->group.shared->head[lane].claim :
 				  &ring->cursor[ep->slot]->lane[lane].pos;
 	int looks;
@@ -152,15 +156,15 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 		u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
 		u64 used = shmring_spsc_used(tail, pos, ring->data_size);
 
+		/* Lapped, or where a liar sent it: a mark says where it goes on. */
+		if (overwrite && shmring_overwritten(ring->cursor[lane], pos, ring->data_size))
+			used = ring->data_size;
 		if (!used && shmring_lane_untold(ring, lane, pos))
 			used = sizeof(struct shmring_record);
 		if (used && shmring_lane_left(ep, ring, lane, pos))
 			return 0;
 		if (used != SHMRING_SPSC_IMPOSSIBLE)
 			return used;
-		/* Lapped, or the producer went back: its successor will be lapping. */
-		if (ring->full_policy == SHMRING_FULL_OVERWRITE)
-			return (s64)(tail - pos) > 0 ? ring->data_size : 0;
 		if (READ_ONCE(*head) == word)
 			return queue ? 0 : SHMRING_SPSC_IMPOSSIBLE;
 	}

@@ -122,7 +122,7 @@ static bool shmring_claim_any(const struct shmring_claims *c, uint64_t need, uin
 static uint64_t shmring_claim_amount(const struct shmring_handle *h, bool records)
 {
 	const struct shmring_claims *c = &h->many->claims;
-	uint64_t sum = 0, front, used;
+	uint64_t sum = 0, front, end;
 	uint32_t l;
 
 	for (l = 0; l < c->g.producers; l++) {
@@ -130,11 +130,11 @@ static uint64_t shmring_claim_amount(const struct shmring_handle *h, bool record
 			continue;
 		front = shmring_claim_front(c, l);
 		/* pairs with the store-release in shmring_lane_publish() */
-		used = shmring_load_acquire(&c->g.cursor[l]->pos) - front;
+		end = shmring_load_acquire(&c->g.cursor[l]->pos);
 		if (records)
 			sum += shmring_lane_records(c->data[l], c->mask, front, c->mask);
-		else if (used <= c->mask + 1)
-			sum += used;
+		else
+			sum += shmring_lane_bytes(c->data[l], c->mask, front, end);
 	}
 	return sum;
 }

@@ -147,9 +147,11 @@ static void shmring_device_leave(struct shmring_handle *h)
 }
 
 /*
- * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have. So
- * many as are missing have so many bytes at least: then it is time to look again. Bytes are
- * looked at first: what comes in between is not missing, and was not among them either.
+ * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have; of the others
+ * it has the counts that producers tell, which are of use only while they agree with the records.
+ * Otherwise it is bytes: so many records as are missing have so many at least, and then it is time to
+ * look again. Bytes are looked at first: what comes in between is not missing, and was not among them
+ * either.
  *
  * In a QUEUE another consumer may take large records and small ones come in their place: then
  * what is waited for is there in fewer bytes. Nobody wakes for that, so the sum is made anew now
@@ -157,32 +159,36 @@ static void shmring_device_leave(struct shmring_handle *h)
  */
 #define SHMRING_OTHERS_NS	100000000ull
 
-static uint64_t shmring_device_bytes(const struct shmring_handle *h,
-				     const struct shmring_goal *goal)
-{
-	uint64_t most = (h->geo.data_size - SHMRING_REC_TAIL) * h->geo.producers;
-	uint64_t bytes = h->in->amount(h, false), have = h->in->amount(h, true), need;
-
-	if (have >= goal->records)
-		return 1;	/* since the caller has looked */
-	need = bytes + (goal->records - have) * sizeof(struct shmring_record);
-	if (goal->need && goal->need < need)
-		need = goal->need;
-	return need < most ? need : most;
-}
-
-/*
- * Do the producers' counts say that there is enough? The caller has looked: then the kernel, which
- * goes by them, would return at once, each time.
- */
-static bool shmring_device_told(const struct shmring_handle *h, uint64_t records)
+static bool shmring_device_counts(const struct shmring_handle *h)
 {
 	uint64_t ahead = 0 - shmring_load(&h->mine->records);
 	uint32_t l;
 
+	if (h->geo.topology == SHMRING_TOPO_QUEUE || h->geo.topology == SHMRING_TOPO_BROADCAST)
+		return false;
 	for (l = 0; l < h->geo.producers; l++)
 		ahead += shmring_load(&h->cursor[l]->records);
-	return (int64_t)(ahead - records) >= 0;
+	return ahead == h->in->amount(h, true);
+}
+
+static void shmring_device_bytes(const struct shmring_handle *h, const struct shmring_goal *goal,
+				 struct shmring_ioc_wait *arg)
+{
+	uint64_t most = (h->geo.data_size - SHMRING_REC_TAIL) * h->geo.producers;
+	uint64_t bytes = h->in->amount(h, false), have = h->in->amount(h, true), need;
+
+	need = bytes + (goal->records - have) * sizeof(struct shmring_record);
+	if (have >= goal->records)
+		need = 1;	/* since the caller has looked */
+	if (goal->need && goal->need < need)
+		need = goal->need;
+	arg->need = need < most ? need : most;
+	arg->need_records = 0;
+	if (arg->need > bytes || have >= goal->records)
+		return;
+	/* There is no room for as many: they will not come before others have taken some. */
+	arg->events = SHMRING_EV_PEER;
+	arg->need = 0;
 }
 
 static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
@@ -195,17 +201,17 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 		.need_records = goal->records,
 		.deadline = deadline,
 	};
-	bool counted = !h->group || h->geo.topology == SHMRING_TOPO_MPSC;
+	uint64_t again = SHMRING_FOREVER;
 	int err;
 
-	if (goal->records && (!counted || shmring_device_told(h, goal->records))) {
-		arg.need = shmring_device_bytes(h, goal);
-		arg.need_records = 0;
-		if (h->geo.topology == SHMRING_TOPO_QUEUE && h->geo.consumers > 1)
-			arg.deadline = shmring_now() + SHMRING_OTHERS_NS;
-		if (arg.deadline > deadline)
-			arg.deadline = deadline;
+	if (goal->records && !shmring_device_counts(h)) {
+		shmring_device_bytes(h, goal, &arg);
+		if ((h->geo.topology == SHMRING_TOPO_QUEUE && h->geo.consumers > 1) ||
+		    arg.events != goal->events)
+			again = shmring_now() + SHMRING_OTHERS_NS;
 	}
+	if (again < deadline)
+		arg.deadline = again;
 	err = shmring_device_ioctl(h->fd, SHMRING_IOC_WAIT, &arg);
 	return err == -ETIMEDOUT && arg.deadline != deadline ? 0 : err;
 }

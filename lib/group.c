@@ -57,30 +57,27 @@ uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t
 }
 
 /**
- * shmring_lane_gap() - do the records in a lane not lead to where its producer says to be?
+ * shmring_lane_bytes() - how much is in a lane
  * @data: the lane, mapped twice in a row
  * @mask: its bytes - 1
- * @from: position of the first
+ * @from: position of the first record
  * @end: the producer's position, loaded by acquire
+ *
+ * Also what its producer was killed over before it had told: the kernel counts that as well. What
+ * cannot be is nothing.
  */
-bool shmring_lane_gap(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end)
+uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end)
 {
-	uint64_t pos = from;
-	uint32_t word;
+	const void *header = data + (from & mask);
+	uint64_t used = shmring_spsc_used(end, from, mask + 1);
 	long len;
 
-	if ((int64_t)(end - from) <= 0)
-		return false;	/* as of one that was killed before it told */
-	while (pos - from < end - from) {
-		const void *header = data + (pos & mask);
-
-		word = shmring_load(&((const struct shmring_record *)header)->word);
-		len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask - (pos - from));
-		if (len < 0)
-			return true;
-		pos += shmring_record_size((uint64_t)len);
-	}
-	return pos != end;
+	if (used)
+		return used == SHMRING_SPSC_IMPOSSIBLE ? 0 : used;
+	/* pairs with the store-release in shmring_lane_publish() */
+	len = shmring_lane_header(shmring_load_acquire(&((const struct shmring_record *)header)->word),
+				  SHMRING_REC_CHAIN, mask);
+	return len < 0 ? 0 : shmring_record_size((uint64_t)len);
 }
 
 /* Is there as much as a threshold asks for? */

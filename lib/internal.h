@@ -407,7 +407,7 @@ void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
 void shmring_group_look(struct shmring_handle *h);
 uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t from,
 			      uint64_t most);
-bool shmring_lane_gap(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end);
+uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end);
 bool shmring_amount_ready(const struct shmring_handle *h, const struct shmring_goal *goal);
 uint64_t shmring_share(const struct shmring_handle *h, uint64_t want, bool records);
 uint64_t shmring_records_of(const struct shmring_handle *h, unsigned int slot);

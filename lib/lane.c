@@ -30,7 +30,7 @@ static bool shmring_lane_fits(const struct shmring_handle *h, uint64_t gate, uin
 	const struct shmring_spsc_tx *tx = &h->core.tx;
 	uint64_t used = tx->tail - gate;
 
-	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
+	return used > tx->mask + 1 || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
 }
 
 /*

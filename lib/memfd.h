@@ -68,6 +68,7 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot);
 
 /* orphan.c */
+void shmring_orphan_settle(struct shmring_handle *h);
 void shmring_orphan_begin(struct shmring_handle *h);
 void shmring_orphan_end(struct shmring_handle *h, unsigned int slot);
 int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg);

@@ -72,12 +72,16 @@ static int shmring_merge_at(struct shmring_handle *h, struct shmring_merge *m, u
 	else if ((lane->done & (SHMRING_REC_ALIGN - 1)) ||
 		 shmring_spsc_used(end, lane->done, m->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
 		return -EPROTO;
+	else if (shmring_lane_gap(lane->data, m->mask, lane->done, end) &&
+		 !(end & (SHMRING_REC_ALIGN - 1)))
+		lane->done = end;	/* that was not at a record: all of it counts as read */
 	return 0;
 }
 
 static int shmring_merge_start(struct shmring_handle *h)
 {
 	struct shmring_merge *m = &h->many->merge;
+	bool moved = false;
 	uint32_t l;
 	int err;
 
@@ -99,8 +103,12 @@ static int shmring_merge_start(struct shmring_handle *h)
 		if (err)
 			return err;
 	}
+	for (l = 0; l < h->geo.producers; l++)
+		moved |= shmring_load(&h->mine->lane[l].pos) != m->lane[l].done;
 	shmring_merge_begin(m);
 	shmring_merge_join(m);
+	for (l = 0; moved && l < h->geo.producers; l++)
+		h->ops->wake(h, l);
 	return 0;
 }
 
@@ -176,7 +184,7 @@ static bool shmring_merge_lane_ready(const struct shmring_merge *m, uint32_t l,
 static uint64_t shmring_merge_amount(const struct shmring_handle *h, bool records)
 {
 	const struct shmring_merge *m = &h->many->merge;
-	uint64_t sum = 0, used;
+	uint64_t sum = 0, end;
 	uint32_t rest, l;
 
 	for (rest = m->lanes & ~m->broken; rest; rest &= rest - 1) {
@@ -185,11 +193,11 @@ static uint64_t shmring_merge_amount(const struct shmring_handle *h, bool record
 		l = (uint32_t)__builtin_ctz(rest);
 		lane = &m->lane[l];
 		/* pairs with the store-release in shmring_lane_publish() */
-		used = shmring_load_acquire(&m->g.cursor[l]->pos) - lane->done;
+		end = shmring_load_acquire(&m->g.cursor[l]->pos);
 		if (records)
 			sum += shmring_lane_records(lane->data, m->mask, lane->done, m->mask);
-		else if (used <= m->mask + 1)
-			sum += used;
+		else
+			sum += shmring_lane_bytes(lane->data, m->mask, lane->done, end);
 	}
 	return sum;
 }

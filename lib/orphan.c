@@ -76,7 +76,7 @@ void shmring_orphan_begin(struct shmring_handle *h)
 	if (!shmring_has_orphans(h, h->slot))
 		return;
 	shmring_store(&h->mine->hold, 0);
-	if (shmring_load(&shmring_orphan(h, h->slot)->state) == SHMRING_ORPHAN_WAITING)
+	if (shmring_load(&shmring_orphan(h, h->slot)->state) != SHMRING_ORPHAN_NONE)
 		shmring_orphan_keep(h, h->slot);
 }
 
@@ -103,6 +103,29 @@ void shmring_orphan_end(struct shmring_handle *h, unsigned int slot)
 	}
 }
 
+/**
+ * shmring_orphan_settle() - what somebody was killed in the middle of moving
+ * @h: handle that has the guard
+ *
+ * An entry that one took over who never came to live waits again; and a bit stands for an entry
+ * that waits, or consumers look for it without end.
+ */
+void shmring_orphan_settle(struct shmring_handle *h)
+{
+	struct shmring_meta *meta = shmring_meta(h);
+	unsigned int slot;
+
+	for (slot = h->geo.producers; shmring_has_orphans(h, slot) && slot < h->geo.slots; slot++) {
+		uint32_t state = shmring_load(&shmring_orphan(h, slot)->state);
+
+		if (state == SHMRING_ORPHAN_TAKEN &&
+		    shmring_load(&meta->slot[slot].state) != SHMRING_SLOT_LIVE)
+			shmring_orphan_wait(h, slot);
+		else if (state != SHMRING_ORPHAN_WAITING)
+			__atomic_fetch_and(&meta->orphans, ~(1ull << slot), __ATOMIC_SEQ_CST);
+	}
+}
+
 /* An entry that waits, and waits for certain; SHMRING_SLOTS_MAX: none does. */
 static unsigned int shmring_orphan_find(struct shmring_handle *h)
 {
@@ -125,6 +148,7 @@ static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt
 	struct shmring_orphan *mine = shmring_orphan(h, h->slot);
 	unsigned int other;
 
+	shmring_orphan_settle(h);
 	if (shmring_load(&mine->state) == SHMRING_ORPHAN_NONE) {
 		other = shmring_orphan_find(h);
 		if (other == SHMRING_SLOTS_MAX)

@@ -39,6 +39,13 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 		return -EPROTO;
 	rx->data = h->data;
 	rx->mask = h->geo.data_size - 1;
+	/* What a predecessor said to have read need not end at a record: then all of it counts. */
+	if (shmring_lane_gap(rx->data, rx->mask, pos, end) && !(end & (SHMRING_REC_ALIGN - 1))) {
+		pos = end;
+		/* pairs with the load-acquire in shmring_spsc_refresh() */
+		shmring_store_release(&h->mine->pos, pos);
+		h->ops->wake(h, 0);
+	}
 	rx->done = pos;
 	rx->head = pos;
 	rx->records = shmring_load(&h->mine->records);
@@ -121,7 +128,7 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 	const unsigned char *at = rx->data + (rx->done & rx->mask);
 	const void *rec = at;
-	uint64_t end;
+	uint64_t used;
 
 	shmring_prefetch(at + SHMRING_AHEAD_LINE);
 	if (h->far) {
@@ -131,11 +138,14 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 	if (!goal->need && !goal->records)
 		/* pairs with the store-release in shmring_spsc_publish() */
 		return shmring_load_acquire(&((const struct shmring_record *)rec)->word);
-	/* A position that cannot be is ready: receiving will tell. */
-	end = shmring_load_acquire(&rx->peer->pos);
-	return (goal->need && shmring_spsc_used(end, rx->done, rx->mask + 1) >= goal->need) ||
-	       (goal->records &&
-		(int64_t)(shmring_load(&rx->peer->records) - rx->records - goal->records) >= 0 &&
+	/*
+	 * A position that cannot be is ready: receiving will tell. Records are counted, where there
+	 * may be as many: what a producer, or its predecessor, says to have sent is only its word.
+	 * Pairs with the store-release in shmring_spsc_publish().
+	 */
+	used = shmring_spsc_used(shmring_load_acquire(&rx->peer->pos), rx->done, rx->mask + 1);
+	return (goal->need && used >= goal->need) ||
+	       (goal->records && used / sizeof(struct shmring_record) >= goal->records &&
 		shmring_lane_records(rx->data, rx->mask, rx->done, goal->records) ==
 		goal->records);
 }
@@ -143,13 +153,12 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 static uint64_t shmring_pair_amount(const struct shmring_handle *h, bool records)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
-	/* pairs with the store-release in shmring_spsc_publish() */
-	uint64_t used = shmring_spsc_used(shmring_load_acquire(&rx->peer->pos), rx->done,
-					  rx->mask + 1);
 
 	if (records)
 		return shmring_lane_records(rx->data, rx->mask, rx->done, rx->mask);
-	return used == SHMRING_SPSC_IMPOSSIBLE ? 0 : used;
+	/* pairs with the store-release in shmring_spsc_publish() */
+	return shmring_lane_bytes(rx->data, rx->mask, rx->done,
+				  shmring_load_acquire(&rx->peer->pos));
 }
 
 static bool shmring_pair_gap(const struct shmring_handle *h)
@@ -199,7 +208,7 @@ static bool shmring_pair_ready_out(const struct shmring_handle *h, uint64_t need
 	/* pairs with the store-release in shmring_spsc_release() */
 	uint64_t used = tx->tail - shmring_load_acquire(&tx->peer->pos);
 
-	return used > tx->mask || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
+	return used > tx->mask + 1 || tx->mask + 1 - used >= need + SHMRING_REC_TAIL;
 }
 
 const struct shmring_out shmring_pair_out = {

@@ -363,7 +363,7 @@ static bool shmring_wait_lies(struct shmring_handle *h, const struct shmring_goa
 	err = h->in->check(h);
 	if (err && h->group)
 		h->untold = err;	/* such a lane is told of once */
-	return err || (goal->records && h->in->gap(h));
+	return err || ((goal->need || goal->records) && h->in->gap(h));
 }
 
 static int shmring_wait_goal(struct shmring_handle *h, const struct shmring_goal *goal,

@@ -471,6 +471,141 @@ static void far_behind_broadcast(void)
 	far_behind(SHMRING_TOPO_BROADCAST);
 }
 
+/* A lane that a predecessor says to be full to the last byte has no room, and is slept beside. */
+static void full_to_the_last_byte(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST };
+	static char buf[1000];
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	size_t k, n;
+
+	for (k = 0; k < 2; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+		uint64_t sleeps;
+
+		o.topology = topologies[k];
+		o.producers = 1;
+		o.consumers = 1;
+		NEED(!test_pair(&o, &p, &c));
+		for (n = 0; n < 20; n++) {
+			CHECK_EQ(shmring_send(p, buf, 1000, 0), 0);
+			CHECK_EQ(shmring_recv(c, buf, 1000, 0), 1000);
+		}
+		NEED(cursor = cursor_of(k ? p : c, k ? 0 : 1));
+		if (k)
+			shmring_store(&cursor->pos, 20 * 1008 + 4096);
+		else
+			shmring_store(&cursor->hold,
+				      shmring_tagged(20 * 1008 - 4096, SHMRING_HOLD_VALID));
+		munmap(cursor, 4096);
+		shmring_close(p);
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+		NEED(cursor = cursor_of(p, 0));
+		sleeps = shmring_load(&cursor->sleeps);
+		CHECK_EQ(shmring_send(p, buf, 8, test_in_ms(300)), -ETIMEDOUT);
+		CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, test_in_ms(300)), -ETIMEDOUT);
+		CHECK(shmring_load(&cursor->sleeps) - sleeps < 20);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
+/* Nor does one that says to have sent less keep a threshold from being reached. */
+static void records_told_by_a_predecessor(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t n = 0, in;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (; n < 3; n++) {
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+	}
+	NEED(cursor = cursor_of(p, 0));
+	shmring_store(&cursor->records, 0 - 1000ull);
+	munmap(cursor, 4096);
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	while (!shmring_send(p, &n, 8, SHMRING_NOWAIT))
+		;
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 5, SHMRING_FOREVER), SHMRING_EV_IN);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* A position that cannot be, behind a record: thresholds are not waited for, receiving tells. */
+static void position_behind_a_record(void)
+{
+	static const uint32_t topologies[] = {
+		SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST
+	};
+	static const uint64_t lies[] = { 1ull << 40, 0 - (1ull << 40) };
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t n = 7, in = 0;
+	unsigned int k;
+
+	for (k = 0; k < 8; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+
+		o.topology = topologies[k / 2];
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(p, 0));
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		shmring_store(&cursor->pos, lies[k % 2]);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 48, 0, SHMRING_FOREVER), SHMRING_EV_IN);
+		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 0, 5, SHMRING_FOREVER), SHMRING_EV_IN);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
+/* A dead consumer's position inside of a record is none: what is there counts as read. */
+static void next_consumer_begins_at_a_record(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC };
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	unsigned int k;
+	char buf[200];
+	uint64_t n;
+
+	memset(buf, 0x55, sizeof(buf));
+	for (k = 0; k < 2; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+
+		o.topology = topologies[k];
+		o.producers = k;
+		NEED(!test_pair(&o, &p, &c));
+		while (!shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT))
+			;
+		NEED(cursor = cursor_of(c, 1));
+		if (k)
+			shmring_store(&cursor->lane[0].pos, 64);
+		else
+			shmring_store(&cursor->pos, 64);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		for (n = 0; n < 1000; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, test_in_ms(10000)), 0);
+			CHECK_EQ(shmring_recv(c, buf, sizeof(buf), test_in_ms(10000)), 8);
+			CHECK(!memcmp(buf, &n, 8));
+			if (test_bad)
+				break;
+		}
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 /* Records that a producer tells of, and that are not there, make no threshold, and no work. */
 static void forged_records(void)
 {
@@ -559,6 +694,54 @@ static void limit_without_a_mark(void)
 		shmring_close(other);
 		shmring_close(p);
 		shmring_close(c);
+	}
+}
+
+/*
+ * A liar has a consumer go on far ahead of all that there is, or begin there, and is gone. Its
+ * successor is heard.
+ */
+static void sent_far_ahead(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	uint64_t n, in;
+	int joins, k;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	o.producers = 1;
+	o.consumers = 2;
+	for (joins = 0; joins < 2; joins++) {
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(p, 0));
+		shmring_store(&cursor->limit, 1ull << 40);
+		if (joins) {
+			shmring_store(&cursor->pos, 1ull << 50);
+			shmring_close(c);
+			NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		} else {
+			for (k = 0; k < SHMRING_MARKS; k++)
+				shmring_store(&cursor->mark[k].pos, (1ull << 40) - 1016);
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
+		}
+		for (k = 0; k < SHMRING_MARKS; k++)
+			shmring_store(&cursor->mark[k].pos, 0);
+		shmring_store(&cursor->limit, 0);
+		shmring_store(&cursor->pos, 0);
+		munmap(cursor, 4096);
+		shmring_close(p);
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+		for (n = 0; n < 10000; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, test_in_ms(10000)), 8);
+			CHECK_EQ(in, n);
+			if (test_bad)
+				break;
+		}
+		shmring_close(c);
+		shmring_close(p);
 	}
 }
 
@@ -796,8 +979,13 @@ int main(void)
 	RUN(held_record_is_garbled);
 	RUN(far_behind_queue);
 	RUN(far_behind_broadcast);
+	RUN(full_to_the_last_byte);
+	RUN(records_told_by_a_predecessor);
+	RUN(position_behind_a_record);
+	RUN(next_consumer_begins_at_a_record);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);
+	RUN(sent_far_ahead);
 	RUN(forged_arming);
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);

@@ -319,6 +319,63 @@ static void end_that_nobody_lived_to_tell(void)
 	waiter_close(&w);
 }
 
+/*
+ * Whoever takes over what a dead consumer had claimed may be killed at each of these steps. It is
+ * read, and nobody looks for it any longer.
+ */
+static void orphan_that_was_being_moved(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct many_head head;
+	struct shmring *p, *c;
+	struct pages all;
+	struct child other;
+	struct waiter w;
+	uint64_t sleeps;
+	int ready[2], step, k;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel moves them");
+	if (test_no_slices())
+		SKIP("it is seen by looking");
+	for (step = 0; step < 3; step++) {
+		NEED(!pipe(ready) && !test_pair(&o, &p, &c));
+		all = pages(p);
+		CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
+		claimed = ready[1];
+		other = child_of(p, CONS, &o, claims_one);
+		child_goes_on(&other);
+		CHECK_EQ(test_hear(ready[0]), 0);
+		child_is_killed(&other);
+		while (!shmring_load(&all.meta->orphans) && !test_bad)
+			CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
+		if (step < 2) {		/* a successor in its slot, which never came to live */
+			shmring_store(&all.meta->orphan[2].state, SHMRING_ORPHAN_TAKEN);
+			shmring_store(&all.meta->wake_due, 1);
+			shmring_store(&all.meta->orphans, step ? 0 : 4);
+			if (step) {
+				w = waiter(c, SHMRING_EV_IN);
+				told(&w);
+			}
+			CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+		} else {		/* by another, up to the bit */
+			shmring_store(&all.meta->orphan[2].state, SHMRING_ORPHAN_NONE);
+		}
+		CHECK_EQ(shmring_get_stats(c, 1, &stats), 0);
+		sleeps = stats.sleeps;
+		for (k = 0; k < 2; k++)
+			CHECK_EQ(many_recv(c, &head, test_in_ms(100)), -ETIMEDOUT);
+		CHECK_EQ(shmring_get_stats(c, 1, &stats), 0);
+		CHECK(stats.sleeps - sleeps < 10);
+		CHECK_EQ(shmring_load(&all.meta->orphans), 0);
+		shmring_close(c);
+		shmring_close(p);
+		close(ready[0]);
+		close(ready[1]);
+	}
+}
+
 /* ---- whoever comes in the place of a dead one ------------------------------------ */
 
 /* All of the lane, as far as a release goes before it looks for sleepers. */
@@ -677,6 +734,7 @@ int main(void)
 	RUN(bit_that_a_dead_waker_took);
 	RUN(end_that_is_asked_for_often);
 	RUN(end_that_nobody_lived_to_tell);
+	RUN(orphan_that_was_being_moved);
 	RUN(room_that_a_predecessor_left);
 	RUN(record_that_a_predecessor_left);
 	RUN(sleeper_is_stopped);

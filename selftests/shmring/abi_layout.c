@@ -174,6 +174,7 @@ AT(shmring_lane_pos, pos, 0);
 AT(shmring_lane_pos, tally, 8);
 AT(shmring_lane_pos, left, 24);
 AT(shmring_lane_pos, left_at, 32);
+AT(shmring_lane_pos, left_limit, 40);
 
 SIZE(shmring_shared, 4096);
 AT(shmring_shared, tickets, 0);

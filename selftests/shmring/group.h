@@ -121,8 +121,11 @@ HELPER bool member_start_merge(struct member *m)
 	merge->first = SHMRING_NO_LANE;
 	merge->tickets = m->g.producers > 1;
 	merge->fence = 1;
+	merge->overwrite = m->info.full_policy == SHMRING_FULL_OVERWRITE;
+	merge->rejoin = m->info.topology == BROADCAST;
 	for (__u32 l = 0; l < m->g.producers; l++) {
 		merge->lane[l].data = m->lane[l];
+		merge->lane[l].generation = m->meta->slot[l].generation;
 		merge->lane[l].done = shmring_load(&m->mine->lane[l].pos);
 		if (m->info.topology == BROADCAST)	/* the producer's say */
 			merge->lane[l].done &= ~(__u64)(SHMRING_REC_ALIGN - 1);

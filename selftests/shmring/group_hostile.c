@@ -193,6 +193,38 @@ TEST_F(lies, of_a_producer_do_not_hide_its_successor)
 	close(fd);
 }
 
+/*
+ * A consumer leaves the lane out once more for a successor that has not begun yet. That one writes
+ * elsewhere: not the word that was judged says that there are records, but the limit.
+ */
+TEST_F(lies, of_a_limit_do_not_hide_its_successor)
+{
+	struct member *p = &self->p[0], *c = &self->c;
+	int fd;
+
+	if (variant->policy != SHMRING_FULL_OVERWRITE)
+		return;
+	shmring_store(&p->mine->limit, 1ull << 40);
+	shmring_store(&p->mine->pos, (1ull << 40) + 64);
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ(-EPROTO, member_take(c));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	member_close(p);
+	ASSERT_LE(0, fd = ring_attach_fd(PRODUCER, self->ring));
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ(-EAGAIN, member_take(c));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	ASSERT_TRUE(member_start(p, fd));
+	ASSERT_EQ(0, member_send(p, 24, 's'));
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ('s', member_take(c));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	/* Nor is one that a liar sent far ahead left there. */
+	shmring_store(&c->mine->lane[0].pos, 1ull << 50);
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	member_close(p);
+}
+
 TEST_F(lies, of_a_consumer_end_with_it)
 {
 	struct member *p = &self->p[0], *c = &self->c;

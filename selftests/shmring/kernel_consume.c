@@ -305,6 +305,53 @@ TEST_F(consume, spsc)
 	close(user);
 }
 
+/* A former consumer's position inside of a record is none: what is there counts as read. */
+TEST_F(consume, begins_at_a_record)
+{
+	struct kt_record rec = { .seq = 1 };
+	struct kt_record got;
+	struct kt_read arg = { .buf = (uintptr_t)&got, .cap = sizeof(got) };
+	struct shmring_spsc_tx tx;
+	struct endpoint e, was;
+	struct member m, rx;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, SPSC, SHMRING_FULL_WAIT, &ring);
+	ASSERT_EQ(0, endpoint_map(&e, ring_attach_fd(PRODUCER, ring)));
+	ASSERT_EQ(0, tx_init(&tx, &e));
+	ASSERT_EQ(0, endpoint_map(&was, ring_attach_fd(CONSUMER, ring)));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, tx_send(&e, &tx, &rec, sizeof(rec)));
+	shmring_store(&was.cursor->pos, 8);
+	endpoint_unmap(&was);
+	close(was.fd);
+	ASSERT_EQ(0, consume(user, 0, 0));
+	EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
+	rec.seq = 7;
+	ASSERT_EQ(0, tx_send(&e, &tx, &rec, sizeof(rec)));
+	EXPECT_EQ(sizeof(rec), kt_with(user, KT_READ, &arg));
+	EXPECT_EQ(7, got.seq);
+	endpoint_unmap(&e);
+	close(e.fd);
+	close(user);
+
+	user = make(_metadata, MPSC, SHMRING_FULL_WAIT, &ring);
+	ASSERT_TRUE(member_attach(&m, PRODUCER, ring));
+	ASSERT_TRUE(member_attach(&rx, CONSUMER, ring));
+	for (__u64 seq = 1; seq <= 3; seq++)
+		ASSERT_EQ(0, send_record(&m, seq, 16));
+	shmring_store(&rx.mine->lane[m.info.slot].pos, 8);
+	member_close(&rx);
+	ASSERT_EQ(0, consume(user, 0, 0));
+	EXPECT_EQ(-EAGAIN, kt_with(user, KT_READ, &arg));
+	ASSERT_EQ(0, send_record(&m, 7, 16));
+	EXPECT_EQ(16, kt_with(user, KT_READ, &arg));
+	EXPECT_EQ(7, got.seq);
+	member_close(&m);
+	close(user);
+}
+
 /* What record() gets is whole, and everything is taken or counted. */
 TEST_F(consume, overwritten_is_counted)
 {

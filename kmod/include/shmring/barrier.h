@@ -16,6 +16,7 @@
 #include <linux/compiler.h>
 #include <linux/prefetch.h>
 #include <linux/processor.h>
+#include <linux/sched.h>
 
 #define shmring_load(p)			READ_ONCE(*(p))
 #define shmring_store(p, v)		WRITE_ONCE(*(p), (v))
@@ -31,6 +32,8 @@
 /* A pointer that another CPU may replace; what it points to stays as long as RCU says. */
 #define shmring_pointer(p)		READ_ONCE(*(p))
 #define shmring_pause()			cpu_relax()
+/* In the middle of much work: may others have the CPU? */
+#define shmring_resched()		cond_resched()
 #define shmring_prefetch(p)		prefetch(p)
 #define shmring_prefetch_write(p)	prefetchw(p)
 #define shmring_likely(x)		likely(x)
@@ -58,6 +61,8 @@
 	(SHMRING_STEP(), __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST))
 #define shmring_swap_if(p, old, new)	\
 	(SHMRING_STEP(), __sync_bool_compare_and_swap((p), (old), (new)))
+
+#define shmring_resched()		((void)0)
 
 /* In a program nobody replaces a pointer. */
 #define shmring_pointer(p)		(*(p))

@@ -103,7 +103,8 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
 /*
  * What a successor in an OVERWRITE lane has to keep: the number of records, counted from a
  * mark, for the predecessor may have died between telling that and telling its position;
- * and the limit, for it may have written up to there. An impossible one was a liar's.
+ * and the limit, for it may have written up to there. An impossible one was a liar's: then who
+ * comes by finds a limit and a mark of this producer's.
  */
 static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 pos,
 					     __u64 records)
@@ -115,8 +116,11 @@ static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 p
 					   SHMRING_REC_LEN);
 	tx->records = records;
 	shmring_store(&tx->mine->records, records);
-	if (limit - tx->tail <= (tx->mask + 1) / 2)
+	if (limit - tx->tail <= (tx->mask + 1) / 2 &&
+	    !(limit & ((tx->mask + 1) / SHMRING_MARKS - 1)))
 		tx->limit = limit;
+	else
+		shmring_overwrite_advance(tx, 0);
 }
 
 /**

@@ -34,6 +34,8 @@
  */
 #define SHMRING_FETCH_AHEAD	512
 
+#define SHMRING_RESCHED_EVERY	4096	/* headers looked at in a row */
+
 static inline void shmring_fetch(const void *header, __u64 ahead)
 {
 	__builtin_prefetch((const char *)header + ahead);
@@ -164,13 +166,15 @@ static inline int shmring_lane_publish(struct shmring_spsc_tx *tx, const struct 
  * @pos: where its next record belongs
  * @word: the header word there
  * @generation: of the lane's producer, as far as the consumer has noticed
+ * @limit: of an OVERWRITE ring the producer's limit, loaded before the word
  *
  * The kernel would take it for one, by the producer's position, and not let this consumer sleep.
  * It looks whether that word is still there, so nothing has to be ordered or taken back.
  */
 static inline void shmring_lane_leave(struct shmring_cursor *mine, __u32 lane, __u64 pos,
-				      __u32 word, __u32 generation)
+				      __u32 word, __u32 generation, __u64 limit)
 {
+	shmring_store(&mine->lane[lane].left_limit, limit);
 	shmring_store(&mine->lane[lane].left_at, pos);
 	shmring_store(&mine->lane[lane].left, (__u64)generation << 32 | word);
 }
@@ -194,6 +198,40 @@ static inline long shmring_lane_header(__u32 word, __u32 flags, __u64 room)
 			     shmring_record_size(len) > room))
 		return -EBADMSG;
 	return len;
+}
+
+/**
+ * shmring_lane_gap() - do the records in a lane not lead to where its producer says to be?
+ * @data: the lane, mapped twice in a row
+ * @mask: its bytes - 1
+ * @from: position of the first, which nobody gives back meanwhile
+ * @end: the producer's position, loaded by acquire
+ *
+ * Then it lies, or @from is no position of a record. A producer that is behind may have been killed
+ * before it told.
+ *
+ * Context: in the kernel a task that may be scheduled: it looks at each record.
+ */
+static inline int shmring_lane_gap(const unsigned char *data, __u64 mask, __u64 from, __u64 end)
+{
+	__u64 used = shmring_spsc_used(end, from, mask + 1), pos = from;
+	unsigned int n = 0;
+
+	if (!used || used == SHMRING_SPSC_IMPOSSIBLE)
+		return !!used;
+	while (pos - from < used) {
+		const void *header = data + (pos & mask);
+		/* Acquire, so that whoever asks for @from once more does so after this. */
+		__u32 word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
+		long len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask - (pos - from));
+
+		if (len < 0)
+			return 1;
+		pos += shmring_record_size((__u64)len);
+		if (!(++n % SHMRING_RESCHED_EVERY))
+			shmring_resched();
+	}
+	return pos != end;
 }
 
 #endif /* SHMRING_GROUP_H */

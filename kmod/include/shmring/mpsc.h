@@ -79,6 +79,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @records: OVERWRITE: number of the record at @done, counted by its producer
  * @ahead: records between @done and @head
  * @generation: how many producers the lane had when that was last looked at
+ * @limit: OVERWRITE: its producer's limit before that was last judged
  * @begin: where the last of them began: nonsense before it is a predecessor's
  * @blamed: position at which the last nonsense was told of, plus one; 0: none of this
  *	producer's
@@ -98,6 +99,7 @@ struct shmring_merge_lane {
 	__u32 ahead;
 	__u32 generation;
 	__u64 records;
+	__u64 limit;
 	__u64 begin;
 	__u64 blamed;
 	__u64 released;
@@ -189,6 +191,14 @@ static inline void shmring_merge_tell(struct shmring_merge *m, __u32 l)
 	shmring_store_release(&mine->pos, lane->done);
 }
 
+/* Before a lane is judged: with another limit that will not hold. */
+static inline void shmring_merge_limit(struct shmring_merge *m, __u32 l)
+{
+	if (m->overwrite)
+		/* pairs with the store-release in shmring_overwrite_advance() */
+		m->lane[l].limit = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->limit);
+}
+
 /*
  * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
  * between. Return: 1; 0: not now; -EPROTO: there is none, and none will come by itself.
@@ -207,7 +217,9 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 		return err == -EPROTO ? err : 0;	/* or the next look will do */
 	if (newest && (__s64)(pos - lane->head) <= 0)
 		return 0;
-	m->lost += records - lane->records;
+	/* Of what a liar had it go to nobody knows how much there was. */
+	if ((__s64)(pos - lane->head) > 0)
+		m->lost += records - lane->records;
 	lane->records = records;
 	lane->done = pos;
 	lane->head = pos;
@@ -286,7 +298,7 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 		return lane->ahead ? 0 : err;
 	lane->word = word;
 	m->broken |= 1u << l;
-	shmring_lane_leave(m->mine, l, lane->head, word, lane->generation);
+	shmring_lane_leave(m->mine, l, lane->head, word, lane->generation, lane->limit);
 	if (lane->blamed == at)
 		return 0;
 	lane->blamed = at;
@@ -330,6 +342,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	long len;
 
 	for (;;) {
+		shmring_merge_limit(m, l);
 		header = shmring_merge_word(m, l, lane->head);
 		/* pairs with the store-release in shmring_lane_publish() */
 		word = shmring_load_acquire(header);
@@ -377,7 +390,7 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->begin = shmring_load(&m->g.meta->begin[l]) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	lane->blamed = 0;
 	if (m->broken & 1u << l)
-		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation);
+		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation, lane->limit);
 }
 
 /**
@@ -609,6 +622,7 @@ static inline int shmring_merge_check(struct shmring_merge *m)
 		l = (__u32)__builtin_ctz(rest);
 		pos = &shmring_group_cursor(&m->g, l)->pos;
 		head = m->lane[l].head;
+		shmring_merge_limit(m, l);
 		/* pairs with the store-release in shmring_lane_publish() */
 		end = shmring_load_acquire(pos);
 		/* The position again: pairs with the store-release in shmring_lane_recover() */

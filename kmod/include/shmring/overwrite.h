@@ -67,12 +67,15 @@ static inline void shmring_overwrite_advance(struct shmring_spsc_tx *tx, __u64 l
  * @producer: CURSOR page of the lane's producer
  * @pos: position of a record that has been read before this call
  * @size: data_size
+ *
+ * Also true of what lies beyond the limit: nothing was written there. A predecessor lied to who
+ * is there, and the records that there are lie elsewhere.
  */
 static inline int shmring_overwritten(const struct shmring_cursor *producer, __u64 pos,
 				      __u64 size)
 {
 	shmring_rmb();	/* pairs with the fence in shmring_overwrite_advance() */
-	return (__s64)(shmring_load_acquire(&producer->limit) - pos - size) > 0;
+	return shmring_load_acquire(&producer->limit) - pos > size;
 }
 
 /**

@@ -142,7 +142,7 @@ static inline void shmring_claim_join(struct shmring_claims *c)
 		c->blamed[l] = 0;
 		if (c->broken & 1u << l)
 			shmring_lane_leave(c->mine, l, shmring_tagged_pos(c->front[l]),
-					   c->word[l], generation);
+					   c->word[l], generation, 0);
 	}
 }
 
@@ -158,7 +158,7 @@ static inline int shmring_claim_nonsense(struct shmring_claims *c, __u32 lane, _
 	c->front[lane] = front;
 	c->word[lane] = word;
 	c->broken |= 1u << lane;
-	shmring_lane_leave(c->mine, lane, at - 1, word, c->generation[lane]);
+	shmring_lane_leave(c->mine, lane, at - 1, word, c->generation[lane], 0);
 	if (c->blamed[lane] == at)
 		return 0;
 	c->blamed[lane] = at;

@@ -597,6 +597,8 @@ struct shmring_mark {
  *	for: that word, and in the upper half the generation of the lane's producer; 0: none.
  *	While nothing of it has changed the lane has no records for IN
  * @left_at: (u) the lane's position, of a QUEUE its front, when that was found
+ * @left_limit: (u) of an OVERWRITE ring the producer's limit before that: with another the lane
+ *	is to be looked into
  * @resv: zero
  */
 struct shmring_lane_pos {
@@ -604,7 +606,8 @@ struct shmring_lane_pos {
 	__aligned_u64 tally[2];
 	__aligned_u64 left;
 	__aligned_u64 left_at;
-	__aligned_u64 resv[3];
+	__aligned_u64 left_limit;
+	__aligned_u64 resv[2];
 };
 
 #define SHMRING_POS_JOINING	(~0ULL)
