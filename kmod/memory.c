@@ -318,11 +318,10 @@ void shmring_memory_free(struct shmring_ring *ring)
 /**
  * shmring_node_of() - the NUMA node of a page that is in use
  * @addr: in it
- *
- * Part of a word whose other bits the LRU sets and clears meanwhile.
  */
 int shmring_node_of(const void *addr)
 {
+	/* Part of a word whose other bits the LRU sets and clears meanwhile. */
 	return data_race(page_to_nid(virt_to_page(addr)));
 }
 

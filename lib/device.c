@@ -147,11 +147,11 @@ static void shmring_device_leave(struct shmring_handle *h)
 }
 
 /*
- * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have; of the others
- * it has the counts that producers tell, which are of use only while they agree with the records.
- * Otherwise it is bytes: so many records as are missing have so many at least, and then it is time to
- * look again. Bytes are looked at first: what comes in between is not missing, and was not among them
- * either.
+ * The kernel cannot count the records that a consumer of QUEUE or BROADCAST is to have; of the
+ * others it has the counts that producers tell, which are of use only while they agree with the
+ * records. Otherwise it is bytes: so many records as are missing have so many at least, and then
+ * it is time to look again. Bytes are looked at first: what comes in between is not missing, and
+ * was not among them either.
  *
  * In a QUEUE another consumer may take large records and small ones come in their place: then
  * what is waited for is there in fewer bytes. Nobody wakes for that, so the sum is made anew now

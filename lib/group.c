@@ -70,13 +70,14 @@ uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t f
 {
 	const void *header = data + (from & mask);
 	uint64_t used = shmring_spsc_used(end, from, mask + 1);
+	uint32_t word;
 	long len;
 
 	if (used)
 		return used == SHMRING_SPSC_IMPOSSIBLE ? 0 : used;
 	/* pairs with the store-release in shmring_lane_publish() */
-	len = shmring_lane_header(shmring_load_acquire(&((const struct shmring_record *)header)->word),
-				  SHMRING_REC_CHAIN, mask);
+	word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
+	len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask);
 	return len < 0 ? 0 : shmring_record_size((uint64_t)len);
 }
 
