@@ -101,10 +101,13 @@ static bool attach_by_fd(struct trial *t)
 /* The CURSOR page has to be replaced by one on the other node, or need not be. */
 static bool attach_elsewhere(struct trial *t, __u32 placement)
 {
-	bool ok = attach_by_name(t);
+	struct shmring_ioc_info info = { 0 };
+	bool ok = attach_by_name(t) && !ring_info(t->peer, &info);
 
+	/* The ring's pages are where it was made: on any of them. */
 	t->attach.cursor_placement = placement;
-	t->attach.cursor_node = access("/sys/devices/system/node/node1", F_OK) ? 0 : 1;
+	t->attach.cursor_node = access("/sys/devices/system/node/node1", F_OK) ? 0 :
+				info.meta_node == 0;
 	return ok;
 }
 
