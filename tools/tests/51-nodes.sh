@@ -29,6 +29,7 @@ fdinfo()
 
 keep()
 {
+	: > "$T/out"	# what the one before has said is no answer
 	xsr create "$ring" -s 256K "$@" > "$T/out" &
 	keeper=$!
 	background $keeper
