@@ -50,6 +50,7 @@ static int shmring_pair_start(struct shmring_consumer *c)
 	if (rx->done != READ_ONCE(rx->mine->pos)) {
 		/* pairs with the load-acquire in shmring_spsc_refresh() */
 		smp_store_release(&rx->mine->pos, rx->done);
+		smp_mb();	/* pairs with the one in shmring_arm() */
 		shmring_kick(&c->m.ep);
 	}
 	rx->head = rx->done;

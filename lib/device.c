@@ -184,7 +184,7 @@ static void shmring_device_bytes(const struct shmring_handle *h, const struct sh
 		need = goal->need;
 	arg->need = need < most ? need : most;
 	arg->need_records = 0;
-	if (arg->need > bytes || have >= goal->records)
+	if (arg->need > bytes || have >= goal->records || (goal->need && bytes >= goal->need))
 		return;
 	/* There is no room for as many: they will not come before others have taken some. */
 	arg->events = SHMRING_EV_PEER;
@@ -204,7 +204,7 @@ static int shmring_device_sleep(struct shmring_handle *h, const struct shmring_g
 	uint64_t again = SHMRING_FOREVER;
 	int err;
 
-	if (goal->records && !shmring_device_counts(h)) {
+	if ((goal->events & SHMRING_EV_IN) && goal->records && !shmring_device_counts(h)) {
 		shmring_device_bytes(h, goal, &arg);
 		if ((h->geo.topology == SHMRING_TOPO_QUEUE && h->geo.consumers > 1) ||
 		    arg.events != goal->events)

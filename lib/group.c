@@ -63,8 +63,8 @@ uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t
  * @from: position of the first record
  * @end: the producer's position, loaded by acquire
  *
- * Also what its producer was killed over before it had told: the kernel counts that as well. What
- * cannot be is nothing.
+ * Also what its producer was killed over before it had told: the kernel counts that as well, be it
+ * a record or not. A position that cannot be is nothing.
  */
 uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end)
 {
@@ -78,7 +78,9 @@ uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t f
 	/* pairs with the store-release in shmring_lane_publish() */
 	word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
 	len = shmring_lane_header(word, SHMRING_REC_CHAIN, mask);
-	return len < 0 ? 0 : shmring_record_size((uint64_t)len);
+	if (len < 0)
+		return word ? sizeof(struct shmring_record) : 0;
+	return shmring_record_size((uint64_t)len);
 }
 
 /* Is there as much as a threshold asks for? */

@@ -312,10 +312,8 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	if (shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE &&
 	    !shmring_slot_locked(guard, slot))
 		shmring_slot_end(h, slot);
-	if (shmring_load(&meta->wake_due)) {
-		shmring_orphan_settle(h);
+	if (shmring_load(&meta->wake_due))
 		shmring_memfd_wake_all(h);
-	}
 out_close:
 	close(guard);
 }

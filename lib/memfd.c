@@ -614,12 +614,14 @@ static bool shmring_memfd_kick(struct shmring_handle *h, unsigned int slot)
 /*
  * Somebody came or went. What a dead one published, released or took over it may not have
  * lived to tell, and whom it had begun to wake may have lost its bit: everybody is to look,
- * this endpoint too, which another thread may wait for (notify.c). Under the guard.
+ * this endpoint too, which another thread may wait for (notify.c). What it was killed in the
+ * middle of moving is put right before that. Under the guard.
  */
 void shmring_memfd_wake_all(struct shmring_handle *h)
 {
 	unsigned int slot;
 
+	shmring_orphan_settle(h);
 	for (slot = 0; slot < h->geo.slots; slot++)
 		shmring_memfd_wake(h, slot);
 	shmring_store(&shmring_meta(h)->wake_due, 0);

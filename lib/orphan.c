@@ -118,7 +118,7 @@ void shmring_orphan_settle(struct shmring_handle *h)
 	for (slot = h->geo.producers; shmring_has_orphans(h, slot) && slot < h->geo.slots; slot++) {
 		uint32_t state = shmring_load(&shmring_orphan(h, slot)->state);
 
-		if (state == SHMRING_ORPHAN_TAKEN &&
+		if (state != SHMRING_ORPHAN_NONE &&
 		    shmring_load(&meta->slot[slot].state) != SHMRING_SLOT_LIVE)
 			shmring_orphan_wait(h, slot);
 		else if (state != SHMRING_ORPHAN_WAITING)

@@ -325,10 +325,10 @@ static void end_that_nobody_lived_to_tell(void)
  */
 static void orphan_that_was_being_moved(void)
 {
-	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct shmring_opts o = many_opts(QUEUE, 2, 2, SHMRING_SPIN_NEVER);
 	struct shmring_stats stats = { .size = sizeof(stats) };
 	struct many_head head;
-	struct shmring *p, *c;
+	struct shmring *p, *c, *late;
 	struct pages all;
 	struct child other;
 	struct waiter w;
@@ -339,7 +339,7 @@ static void orphan_that_was_being_moved(void)
 		SKIP("the kernel moves them");
 	if (test_no_slices())
 		SKIP("it is seen by looking");
-	for (step = 0; step < 3; step++) {
+	for (step = 0; step < 4; step++) {
 		NEED(!pipe(ready) && !test_pair(&o, &p, &c));
 		all = pages(p);
 		CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
@@ -350,25 +350,31 @@ static void orphan_that_was_being_moved(void)
 		child_is_killed(&other);
 		while (!shmring_load(&all.meta->orphans) && !test_bad)
 			CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
-		if (step < 2) {		/* a successor in its slot, which never came to live */
-			shmring_store(&all.meta->orphan[2].state, SHMRING_ORPHAN_TAKEN);
+		late = NULL;
+		if (step < 3) {		/* a successor in its slot, which never came to live */
+			shmring_store(&all.meta->orphan[3].state, SHMRING_ORPHAN_TAKEN);
 			shmring_store(&all.meta->wake_due, 1);
-			shmring_store(&all.meta->orphans, step ? 0 : 4);
-			if (step) {
+			shmring_store(&all.meta->orphans, step ? 0 : 8);
+			/* Whoever comes meanwhile has all woken as well. */
+			if (step == 2)
+				CHECK_EQ(shmring_attach_fd(shmring_fd(p), PROD, &o, &late), 0);
+			if (step == 1) {
 				w = waiter(c, SHMRING_EV_IN);
 				told(&w);
 			}
-			CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+			CHECK_EQ(many_recv(c, &head, test_in_ms(PATIENCE_MS)), BIG);
 		} else {		/* by another, up to the bit */
-			shmring_store(&all.meta->orphan[2].state, SHMRING_ORPHAN_NONE);
+			shmring_store(&all.meta->orphan[3].state, SHMRING_ORPHAN_NONE);
 		}
-		CHECK_EQ(shmring_get_stats(c, 1, &stats), 0);
+		CHECK_EQ(shmring_get_stats(c, 2, &stats), 0);
 		sleeps = stats.sleeps;
 		for (k = 0; k < 2; k++)
 			CHECK_EQ(many_recv(c, &head, test_in_ms(100)), -ETIMEDOUT);
-		CHECK_EQ(shmring_get_stats(c, 1, &stats), 0);
+		CHECK_EQ(shmring_get_stats(c, 2, &stats), 0);
 		CHECK(stats.sleeps - sleeps < 10);
 		CHECK_EQ(shmring_load(&all.meta->orphans), 0);
+		if (late)
+			shmring_close(late);
 		shmring_close(c);
 		shmring_close(p);
 		close(ready[0]);

@@ -101,6 +101,19 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
 }
 
 /*
+ * A limit and a mark of this producer's, for who was lapped to go on from: a limit that nobody has
+ * judged the lane by.
+ */
+static inline void shmring_overwrite_begin(struct shmring_spsc_tx *tx)
+{
+	__u64 was = shmring_load(&tx->mine->limit);
+
+	shmring_overwrite_advance(tx, 0);
+	if (tx->limit == was)
+		shmring_overwrite_advance(tx, (tx->mask + 1) / SHMRING_MARKS);
+}
+
+/*
  * What a successor in an OVERWRITE lane has to keep: the number of records, counted from a
  * mark, for the predecessor may have died between telling that and telling its position;
  * and the limit, for it may have written up to there. An impossible one was a liar's: then who
@@ -120,7 +133,7 @@ static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 p
 	    !(limit & ((tx->mask + 1) / SHMRING_MARKS - 1)))
 		tx->limit = limit;
 	else
-		shmring_overwrite_advance(tx, 0);
+		shmring_overwrite_begin(tx);
 }
 
 /**
@@ -187,7 +200,7 @@ static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
 	if (marked)
 		shmring_overwrite_recover(tx, from, records);
 	else if (overwrite)
-		shmring_overwrite_advance(tx, 0);	/* who was lapped finds where to go on */
+		shmring_overwrite_begin(tx);
 	return found;
 }
 

@@ -312,19 +312,29 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 static inline void shmring_merge_mend(struct shmring_merge *m)
 {
 	__u32 rest = m->broken, l;
-	int mended;
 
 	for (; rest; rest &= rest - 1) {
 		struct shmring_merge_lane *lane;
+		__u64 limit;
+		__u32 word;
+		int mended;
 
 		l = (__u32)__builtin_ctz(rest);
 		lane = &m->lane[l];
+		limit = lane->limit;
+		shmring_merge_limit(m, l);
 		/* pairs with the store-release in shmring_lane_publish(): before the limit */
-		mended = shmring_load_acquire(shmring_merge_word(m, l, lane->head)) != lane->word;
+		word = shmring_load_acquire(shmring_merge_word(m, l, lane->head));
+		mended = word != lane->word;
 		if (shmring_merge_lapped(m, l, lane->head))	/* then no word says anything */
 			mended = shmring_merge_resync(m, l, 0) > 0;
-		if (mended || (!lane->ahead && shmring_merge_skip(m, l)))
+		if (mended || (!lane->ahead && shmring_merge_skip(m, l))) {
 			m->broken &= ~(1u << l);
+		} else if (lane->limit != limit) {
+			lane->word = word;
+			shmring_lane_leave(m->mine, l, lane->head, word, lane->generation,
+					   lane->limit);
+		}
 	}
 }
 
