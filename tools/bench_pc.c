@@ -171,14 +171,14 @@ static int run_once(const struct pc_args *args, struct pc_result *result, unsign
 	return TOOL_OK;
 }
 
-/* All contenders at one length: warm up, round by round, count calls. */
-static int run_group(const struct pc_args *args, struct pc_result *group,
-		     struct bench_progress *progress)
+/* How many records are measured, of all contenders at one length. */
+static int warm_up(const struct pc_args *args, struct pc_result *group,
+		   struct bench_progress *progress)
 {
-	unsigned int n = args->contenders, i, round;
-	int err, code = TOOL_OK;
+	unsigned int i;
+	int err;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < args->contenders; i++) {
 		struct pc_run run;
 
 		if (group[i].unfit)
@@ -191,24 +191,39 @@ static int run_group(const struct pc_args *args, struct pc_result *group,
 			return failed(&run, err, progress);
 		group[i].count = run.count;
 	}
-	/* Each round begins with another contender. */
-	for (round = 0; round < args->rounds; round++)
+	return TOOL_OK;
+}
+
+/* All there is once: each round begins with another length and another contender. */
+static int run_round(const struct pc_args *args, struct pc_report *report, unsigned int round,
+		     struct bench_progress *progress)
+{
+	unsigned int n = args->contenders, groups = report->results / n, g, i;
+	struct pc_result *group;
+	int code = TOOL_OK;
+
+	for (g = 0; g < groups; g++) {
+		group = report->result + (g + round) % groups * n;
 		for (i = 0; i < n && !code; i++)
 			code = run_once(args, &group[(i + round) % n], round, progress);
-	for (i = 0; args->trace && i < n && !code; i++)
-		code = trace(args, &group[i], progress);
+	}
 	return code;
 }
 
+/* Warm up, round by round, count calls. */
 static int run_all(const struct pc_args *args, struct pc_report *report)
 {
-	unsigned int groups = report->results / report->contenders, g;
 	struct bench_progress progress;
+	unsigned int i, round;
 	int code = TOOL_OK;
 
 	bench_progress_init(&progress, report->results * (1 + args->rounds + args->trace));
-	for (g = 0; g < groups && !code; g++)
-		code = run_group(args, report->result + g * report->contenders, &progress);
+	for (i = 0; i < report->results && !code; i += args->contenders)
+		code = warm_up(args, report->result + i, &progress);
+	for (round = 0; round < args->rounds && !code; round++)
+		code = run_round(args, report, round, &progress);
+	for (i = 0; args->trace && i < report->results && !code; i++)
+		code = trace(args, &report->result[i], &progress);
 	bench_progress_end(&progress);
 	return code;
 }
