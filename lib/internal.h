@@ -16,7 +16,7 @@
  * group.c   whom to wake, who came and went       scm.c       passing descriptors
  * wait.c    spinning, sleeping, arming            batch.c     batches
  * pace.c    how long to spin, when to hold back   info.c      what a ring is and has done
- * bias.c    publishing without a fence
+ * bias.c    publishing without a fence            push.c      lines out of the own cache
  */
 #ifndef SHMRING_LIB_INTERNAL_H
 #define SHMRING_LIB_INTERNAL_H
@@ -257,7 +257,11 @@ struct shmring_pace {
  * @pace: how to wait
  * @dry: consumer of an SPSC ring: its position when it last found nothing
  * @dry_records: and how many it had received
- * @far: where the record that it waits for is likely to end, or NULL
+ * @far: bytes from its header to what it is likely to look at next; 0: the next line
+ * @far_most: bytes of the longest record in place whose end it asks for
+ * @pushes: producer of an SPSC ring: lines can be pushed out of this CPU's cache
+ * @awaited: when it last looked all it had sent was received
+ * @look_in: long records committed in place until it looks once more
  * @bias: records when the last sleeper was met
  * @notify: memfd: the thread behind pollfd, once there is one
  * @pollfd: memfd: its eventfd
@@ -292,7 +296,11 @@ struct shmring_handle {
 	struct shmring_pace pace;
 	uint64_t dry;
 	uint64_t dry_records;
-	const unsigned char *far;
+	uint32_t far;
+	uint32_t far_most;
+	bool pushes;
+	bool awaited;
+	uint32_t look_in;
 	uint64_t bias;
 	struct shmring_notify *notify;
 };
@@ -415,6 +423,10 @@ bool shmring_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_notice(struct shmring_handle *h, int kick);
 void shmring_group_pace_in(struct shmring_handle *h);
 void shmring_group_pace_out(struct shmring_handle *h);
+
+/* push.c */
+bool shmring_can_push_out(void);
+void shmring_push_out(const void *line);
 
 /* pace.c */
 void shmring_pace_init(struct shmring_handle *h, int64_t spin_ns);

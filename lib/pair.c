@@ -55,6 +55,8 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 	h->pace.mark = rx->done;
 	h->dry = rx->done;
 	h->dry_records = rx->records;
+	h->far_most = shmring_can_push_out() ? shmring_record_size(__SHMRING_LONG) :
+					       SHMRING_FAR_MOST;
 	return 0;
 }
 
@@ -101,28 +103,26 @@ static int shmring_pair_release(struct shmring_handle *h, int kick)
  * @h: handle of a consumer
  * @in_place: the record will not be copied, perhaps not be read as a whole
  *
- * Where two answer each other the next record is likely to be as long as the last one. Its
- * end, and the header that it will look at then, are asked for with each look. (Who reads all of
- * a record comes by its end anyway, and leaves it to a producer that fills it.)
+ * What it will look at after the header is asked for with each look at that, so that both come
+ * from the other CPU at once, not one after the other. That is the next line, unless two answer
+ * each other in place: then the next record is likely to be as long as the last one, and its end
+ * is looked at, and the header there. (Who reads all of a record comes by its end anyway, and
+ * leaves it to a producer that fills it.) Of those that a producer pushes out, and of very long ones, the
+ * end is left to it as well, and only the first word is asked for, which may be in the next line.
  */
 void shmring_pair_dry(struct shmring_handle *h, bool in_place)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
 	uint64_t size = rx->done - h->dry;
 
-	h->far = NULL;
-	if (in_place && rx->records - h->dry_records == 1 &&
-	    size > 2 * SHMRING_AHEAD_LINE && size <= SHMRING_FAR_MOST)
-		h->far = rx->data + ((rx->done + size - 1) & rx->mask);
+	h->far = 0;
+	if (in_place && rx->records - h->dry_records == 1 && size > 2 * SHMRING_AHEAD_LINE)
+		h->far = size <= h->far_most ? (uint32_t)size - 1 : sizeof(struct shmring_record);
 	h->dry = rx->done;
 	h->dry_records = rx->records;
 }
 
-/*
- * Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). The
- * line after it is asked for each time as well: all but the shortest records end there,
- * and both then come from the other CPU at once, not one after the other.
- */
+/* Is there a record? Only the header word is looked at, as in shmring_spsc_peek(). */
 static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring_goal *goal)
 {
 	const struct shmring_spsc_rx *rx = &h->core.rx;
@@ -130,10 +130,11 @@ static bool shmring_pair_ready_in(struct shmring_handle *h, const struct shmring
 	const void *rec = at;
 	uint64_t used;
 
-	shmring_prefetch(at + SHMRING_AHEAD_LINE);
-	if (h->far) {
-		shmring_prefetch(h->far);
-		shmring_prefetch(h->far + 1);
+	if (!h->far) {
+		shmring_prefetch(at + SHMRING_AHEAD_LINE);
+	} else {
+		shmring_prefetch(at + h->far);
+		shmring_prefetch(at + h->far + 1);
 	}
 	if (!goal->need && !goal->records)
 		/* pairs with the store-release in shmring_spsc_publish() */
@@ -189,6 +190,7 @@ static int shmring_pair_start_out(struct shmring_handle *h)
 	int err;
 
 	tx->peer = h->cursor[1];
+	h->pushes = shmring_can_push_out();
 	err = shmring_spsc_recover(tx);
 	if (err > 0)
 		h->ops->wake(h, 1);

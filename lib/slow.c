@@ -11,6 +11,8 @@
 
 #include "internal.h"
 
+#define SHMRING_LOOK_EVERY	32	/* long records committed in place */
+
 static int shmring_no_role(const struct shmring_handle *h)
 {
 	return h->geo.topology == SHMRING_TOPO_RAW ? -EOPNOTSUPP : -EACCES;
@@ -58,10 +60,30 @@ int __shmring_commit(struct shmring *r, int kick)
 	return 0;
 }
 
-/* A record that may be too long to ask for all of the lines behind it. Return: as a commit. */
+/*
+ * A record of several lines, of which perhaps only the first and the last one were written. If
+ * somebody waits for it these are pushed out. That takes a producer as long as many short records
+ * do, so it is done where consumers are found to have received all before the next record is
+ * begun: now and then that has the next reservation look. Return: as a commit.
+ */
 int __shmring_commit_long(struct shmring *r, size_t len)
 {
-	return shmring_spsc_commit_in_place(&r->tx, len);
+	struct shmring_handle *h = shmring_handle(r);
+	struct shmring_spsc_tx *tx = &r->tx;
+	uint64_t first = tx->tail;
+	int kick;
+
+	kick = len <= SHMRING_AHEAD_PLACE ? shmring_spsc_commit(tx, len) :
+					    shmring_spsc_commit_in_place(tx, len);
+	if (h->awaited) {
+		shmring_push_out(tx->data + ((tx->tail - 1) & tx->mask));
+		shmring_push_out(tx->data + (first & tx->mask));
+	}
+	if (h->pushes && !h->look_in--) {
+		h->look_in = SHMRING_LOOK_EVERY - 1;
+		tx->limit = tx->tail;
+	}
+	return kick;
 }
 
 /* Look how far the consumers are. */
@@ -95,6 +117,7 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 		else
 			look = shmring_look_out(h, len, payload);
 		if (!look) {
+			h->awaited = h->pushes && !stalled && r->tx.seen == r->tx.tail;
 			r->reserved = (uint64_t)len + 1;
 			return 0;
 		}

@@ -246,6 +246,7 @@ int shmring_recv_fd(int sock);
 
 int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline);
 int __shmring_commit(struct shmring *r, int kick);
+#define __SHMRING_LONG	512	/* longer ones take the next: what that weighs is nothing to them */
 int __shmring_commit_long(struct shmring *r, size_t len);
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline);
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline);
@@ -387,8 +388,8 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
 	r->reserved = 0;
-	kick = len <= SHMRING_AHEAD_PLACE ? shmring_spsc_commit(&r->tx, len) :
-					    __shmring_commit_long(r, len);
+	kick = len <= __SHMRING_LONG ? shmring_spsc_commit(&r->tx, len) :
+				       __shmring_commit_long(r, len);
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;

@@ -486,6 +486,60 @@ static void no_page_fault_after_attach(void)
 	shmring_close(p);
 }
 
+static int put_in_place(struct shmring *p, uint64_t nth, size_t len)
+{
+	void *to;
+	int err = shmring_reserve(p, len, &to, SHMRING_NOWAIT);
+
+	if (err)
+		return err;
+	test_fill(to, len, nth);
+	return shmring_commit(p, len);
+}
+
+static void take_in_place(struct shmring *c, uint64_t nth, size_t len)
+{
+	const void *at;
+
+	CHECK_EQ(shmring_peek(c, &at, SHMRING_NOWAIT), len);
+	CHECK(!test_bad && test_match(at, len, nth));
+	CHECK_EQ(shmring_release(c), 0);
+}
+
+/*
+ * A producer of long records looks now and then whether they are awaited, and treats them
+ * differently then: nothing of that is to be seen, and a ring is full when it is.
+ */
+static void in_place_awaited_or_not(void)
+{
+	static const size_t lens[] = { 500, 513, 1000, 1024, 1025, 4000 };
+	struct shmring_opts o = test_opts(1 << 16, 0);
+	unsigned int k, turn, fit, n;
+	struct shmring *p, *c;
+	uint64_t nth = 0, i;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (turn = 0; turn < 5 * 6 && !test_bad; turn++) {
+		size_t len = lens[turn % 6];
+
+		for (k = 0; k < 100 && !test_bad; k++, nth++) {
+			CHECK_EQ(put_in_place(p, nth, len), 0);
+			take_in_place(c, nth, len);
+		}
+		fit = (unsigned int)(((1 << 16) - SHMRING_REC_TAIL) / shmring_record_size(len));
+		for (k = 0; k < 5 && !test_bad; k++, nth += fit) {
+			for (n = 0; n < fit; n++)
+				CHECK_EQ(put_in_place(p, nth + n, len), 0);
+			CHECK_EQ(put_in_place(p, nth + n, len), -EAGAIN);
+			for (i = nth; i < nth + fit && !test_bad; i++)
+				take_in_place(c, i, len);
+		}
+	}
+	shmring_close(c);
+	CHECK_EQ(put_in_place(p, nth, 4000), -EPIPE);
+	shmring_close(p);
+}
+
 int main(void)
 {
 	START();
@@ -499,6 +553,7 @@ int main(void)
 	RUN(batches_of_equal_records);
 	RUN(recv_batch_stops_before_what_does_not_fit);
 	RUN(gather_and_hold_back);
+	RUN(in_place_awaited_or_not);
 	RUN(deadlines);
 	RUN(signal_interrupts);
 	RUN(signal_interrupts_also_with_restart);
