@@ -107,8 +107,8 @@ static int shmring_pair_release(struct shmring_handle *h, int kick)
  * from the other CPU at once, not one after the other. That is the next line, unless two answer
  * each other in place: then the next record is likely to be as long as the last one, and its end
  * is looked at, and the header there. (Who reads all of a record comes by its end anyway, and
- * leaves it to a producer that fills it.) Of those that a producer pushes out, and of very long ones, the
- * end is left to it as well, and only the first word is asked for, which may be in the next line.
+ * leaves it to a producer that fills it.) Where a producer pushes the end out, and of very long
+ * records, that is left to it, and only the first word is asked for: it may be in the next line.
  */
 void shmring_pair_dry(struct shmring_handle *h, bool in_place)
 {
