@@ -9,6 +9,8 @@
 #include "bench_pc.h"
 
 #define TIMEOUT_NS	120000000000ULL
+/* Twice in each call the tracer has to get a CPU, which may take until the next tick. */
+#define TRACED_TIMEOUT_NS	(5 * TIMEOUT_NS)
 #define WARM_TRIPS	1000
 #define LEAST_TRIPS	500
 #define MOST_TRIPS	200000
@@ -146,8 +148,8 @@ int pc_measure(struct pc_run *run)
 		.warm = run->round_trip ? WARM_TRIPS : two_laps(&run->shape),
 	};
 	struct bench_pair pair = {
-		.place = run->place, .run = both, .arg = &job, .timeout_ns = TIMEOUT_NS,
-		.traced = run->traced,
+		.place = run->place, .run = both, .arg = &job, .traced = run->traced,
+		.timeout_ns = run->traced ? TRACED_TIMEOUT_NS : TIMEOUT_NS,
 	};
 	size_t times = run->round_trip ? run->count * sizeof(*job.ns) : 0, bytes;
 	int err;
