@@ -253,7 +253,17 @@ long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 int __shmring_release(struct shmring *r, int kick);
 int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t deadline);
 
-/* memcpy() of 8 to 16, and of 16 to 32 bytes, by two halves that may overlap */
+/*
+ * What is written before stays before for the compiler as well. A record lies in two lines, and
+ * each should change hands once: with the second one written before the first is complete, or with
+ * a store to elsewhere between, the CPU asks for them one after the other, and a consumer that looks
+ * at both while it waits takes the first one back in between.
+ */
+#define __SHMRING_ASCEND()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+typedef uint64_t __shmring_half __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* memcpy() of 8 to 16, of 16 to 32 and of 32 to 64 bytes, by parts that may overlap */
 static inline void shmring_copy_16(unsigned char *t, const unsigned char *f, size_t len)
 {
 	uint64_t head, tail;
@@ -266,12 +276,42 @@ static inline void shmring_copy_16(unsigned char *t, const unsigned char *f, siz
 
 static inline void shmring_copy_32(unsigned char *t, const unsigned char *f, size_t len)
 {
-	struct { uint64_t half[2]; } head, tail;
+	const __shmring_half head = *(const __shmring_half *)f;
+	const __shmring_half tail = *(const __shmring_half *)(f + len - sizeof(tail));
 
-	memcpy(&head, f, sizeof(head));
-	memcpy(&tail, f + len - sizeof(tail), sizeof(tail));
-	memcpy(t, &head, sizeof(head));
-	memcpy(t + len - sizeof(tail), &tail, sizeof(tail));
+	*(__shmring_half *)t = head;
+	__SHMRING_ASCEND();
+	*(__shmring_half *)(t + len - sizeof(tail)) = tail;
+}
+
+static inline void shmring_copy_64(unsigned char *t, const unsigned char *f, size_t len)
+{
+	/* All are loaded first: what the compiler has no register for is stored before as well. */
+	const __shmring_half a = ((const __shmring_half *)f)[0];
+	const __shmring_half b = ((const __shmring_half *)f)[1];
+	const __shmring_half c = ((const __shmring_half *)(f + len))[-2];
+	const __shmring_half d = ((const __shmring_half *)(f + len))[-1];
+
+	((__shmring_half *)t)[0] = a;
+	__SHMRING_ASCEND();
+	((__shmring_half *)t)[1] = b;
+	__SHMRING_ASCEND();
+	((__shmring_half *)(t + len))[-2] = c;
+	__SHMRING_ASCEND();
+	((__shmring_half *)(t + len))[-1] = d;
+}
+
+/* The same for more than 64: a function, for the code would be too much at each place. */
+static __attribute__((noinline, unused))
+void shmring_copy_lines(unsigned char *t, const unsigned char *f, size_t len)
+{
+	size_t at;
+
+	for (at = 0; len - at > 64; at += 64) {
+		shmring_copy_64(t + at, f + at, 64);
+		__SHMRING_ASCEND();
+	}
+	shmring_copy_64(t + len - 64, f + len - 64, 64);
 }
 
 /*
@@ -283,16 +323,23 @@ static inline void shmring_copy(void *to, const void *from, size_t len)
 	unsigned char *t = (unsigned char *)to;
 	const unsigned char *f = (const unsigned char *)from;
 
-	if (len < 8 || len > 64) {
+	if (len < 8 || len > 64)
 		memcpy(t, f, len);
-	} else if (len <= 16) {
+	else if (len <= 16)
 		shmring_copy_16(t, f, len);
-	} else if (len <= 32) {
+	else if (len <= 32)
 		shmring_copy_32(t, f, len);
-	} else {
-		shmring_copy_32(t, f, 32);
-		shmring_copy_32(t + len - 32, f + len - 32, 32);
-	}
+	else
+		shmring_copy_64(t, f, len);
+}
+
+/* The same into a ring. Of long records the last lines do not weigh. */
+static inline void shmring_copy_in(void *payload, const void *from, size_t len)
+{
+	if (len <= 64 || len > __SHMRING_LONG)
+		shmring_copy(payload, from, len);
+	else
+		shmring_copy_lines((unsigned char *)payload, (const unsigned char *)from, len);
 }
 
 /* A call would be a third of what 8 bytes cost. Define it otherwise where size matters. */
@@ -343,8 +390,9 @@ SHMRING_INLINE int shmring_put(struct shmring *r, size_t len)
 {
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
-	r->reserved = 0;
 	shmring_spsc_put(&r->tx, len);
+	__SHMRING_ASCEND();
+	r->reserved = 0;
 	return 0;
 }
 
@@ -387,9 +435,10 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 	}
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
-	r->reserved = 0;
 	kick = len <= __SHMRING_LONG ? shmring_spsc_commit(&r->tx, len) :
 				       __shmring_commit_long(r, len);
+	__SHMRING_ASCEND();
+	r->reserved = 0;
 	if (shmring_unlikely(kick))
 		return __shmring_commit(r, kick);
 	return 0;
@@ -418,7 +467,7 @@ SHMRING_INLINE int shmring_send(struct shmring *r, const void *buf, size_t len,
 	payload = shmring_spsc_reserve(&tx, len);
 	if (shmring_unlikely(!payload))
 		return __shmring_send(r, buf, len, deadline);
-	shmring_copy(payload, buf, len);
+	shmring_copy_in(payload, buf, len);
 	kick = shmring_spsc_commit(&tx, len);
 	r->tx.tail = tx.tail;
 	r->tx.records = tx.records;
