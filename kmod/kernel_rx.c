@@ -207,6 +207,19 @@ static int shmring_rx_arm(struct shmring_consumer *c)
 	return gone;
 }
 
+/* Of an OVERWRITE ring: is what was just looked at worth another look, without being woken? */
+static bool shmring_rx_moving(struct shmring_consumer *c)
+{
+	bool moving;
+
+	if (c->m.ring->full_policy != SHMRING_FULL_OVERWRITE)
+		return false;
+	rcu_read_lock();
+	moving = shmring_merge_moving(&c->merge);
+	rcu_read_unlock();
+	return moving;
+}
+
 /* Return: 0, 1: not now. It may be resumed before it has returned that. */
 static int shmring_rx_record(struct shmring_consumer *c, const void *payload, size_t len)
 {
@@ -276,8 +289,12 @@ static void shmring_rx_work(struct work_struct *work)
 		/* Of several lanes the others may have something. */
 		if (!ret || (ret != -EAGAIN && shmring_is_group(c->m.ring)))
 			continue;
-		if (armed)
-			break;
+		if (armed) {
+			if (!shmring_rx_moving(c))
+				break;
+			left--;		/* who moves on again and again takes turns with others */
+			continue;
+		}
 		gone = shmring_rx_arm(c);
 		armed = true;
 	}

@@ -471,6 +471,22 @@ static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 	return best;
 }
 
+/*
+ * Was a producer just moving on when its lane was looked into? Then that looked empty, and may hold
+ * records whose end nobody tells of again.
+ */
+static inline int shmring_merge_moving(const struct shmring_merge *m)
+{
+	__u32 rest, l;
+
+	for (rest = m->lanes & ~m->ready & ~m->broken; rest; rest &= rest - 1) {
+		l = (__u32)__builtin_ctz(rest);
+		if (shmring_merge_lapped(m, l, m->lane[l].head))
+			return 1;
+	}
+	return 0;
+}
+
 /* Look into all lanes of which no record is known, those of newcomers among them. */
 static inline int shmring_merge_look_all(struct shmring_merge *m)
 {
