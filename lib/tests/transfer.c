@@ -187,6 +187,35 @@ static void recv_batch_stops_before_what_does_not_fit(void)
 	shmring_close(p);
 }
 
+/* Copied by parts that overlap: nothing is read or written but the record. */
+static void every_length(void)
+{
+	struct shmring_opts o = test_opts(1 << 16, 0);
+	unsigned char *out, *in, *beyond;
+	struct shmring *p, *c;
+	uint64_t most;
+	size_t len, i;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (len = 0; len <= 600 && !test_bad; len++) {
+		out = malloc(len);
+		in = malloc(len);
+		test_fill(out, len, len);
+		most = shmring_record_size(len) + SHMRING_REC_TAIL;
+		beyond = p->tx.data + ((p->tx.tail + most) & p->tx.mask);
+		memset(beyond, 0xa5, 128);
+		CHECK_EQ(shmring_send(p, out, len, SHMRING_NOWAIT), 0);
+		for (i = 0; i < 128; i++)
+			CHECK_EQ(beyond[i], 0xa5);
+		CHECK_EQ(shmring_recv(c, in, len, SHMRING_NOWAIT), len);
+		CHECK(test_match(in, len, len));
+		free(in);
+		free(out);
+	}
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void gather_and_hold_back(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -552,6 +581,7 @@ int main(void)
 	RUN(batches);
 	RUN(batches_of_equal_records);
 	RUN(recv_batch_stops_before_what_does_not_fit);
+	RUN(every_length);
 	RUN(gather_and_hold_back);
 	RUN(in_place_awaited_or_not);
 	RUN(deadlines);

@@ -322,6 +322,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  * @v: their values, round by round
  * @sum: of all rounds: records, sleeps, kicks, switches
  * @tail: their latencies, round by round
+ * @hangs: peers that hung once: they are left out from then on
  */
 struct group {
 	const struct many_args *args;
@@ -335,6 +336,7 @@ struct group {
 	double *v[CONTENDERS_MAX];
 	struct many_run sum[CONTENDERS_MAX];
 	struct bench_latency *tail[CONTENDERS_MAX];
+	bool hangs[CONTENDERS_MAX];
 };
 
 static uint64_t how_long(const struct many_args *args, const struct many_shape *shape)
@@ -367,6 +369,16 @@ static int failed(const struct group *g, const struct many_contender *who, int e
 	}
 }
 
+/* Nobody is compared with a peer that hangs, but the others are still worth it. */
+static void leave_out(struct group *g, unsigned int i)
+{
+	char what[160];
+
+	snprintf(what, sizeof(what), "%s: %s", g->who[i]->name, g->name);
+	bench_doc_skip(g->doc, what, "it hangs");
+	g->hangs[i] = true;
+}
+
 static int run_once(struct group *g, unsigned int i, unsigned int round)
 {
 	struct many_run run = {
@@ -376,8 +388,14 @@ static int run_once(struct group *g, unsigned int i, unsigned int round)
 	};
 	int err;
 
+	if (g->hangs[i])
+		return TOOL_OK;
 	bench_progress(g->progress, "%s, round %u: %s", g->name, round + 1, run.who->name);
 	err = many_measure(&run);
+	if (err == -ETIMEDOUT && !run.who->ours) {
+		leave_out(g, i);
+		return TOOL_OK;
+	}
 	if (err)
 		return failed(g, run.who, err);
 	g->v[i][round] = run.value;
@@ -399,7 +417,7 @@ static const char *best_peer(const struct group *g)
 	unsigned int i;
 
 	for (i = 0; i < g->n; i++) {
-		if (g->who[i]->ours)
+		if (g->who[i]->ours || g->hangs[i])
 			continue;
 		bench_stats(g->v[i], g->args->rounds, &s);
 		if (best && (g->latency ? s.median >= most : s.median <= most))
@@ -410,34 +428,38 @@ static const char *best_peer(const struct group *g)
 	return best;
 }
 
+static int report_one(const struct group *g, unsigned int i, const char *baseline)
+{
+	double records = (double)g->sum[i].records;
+	struct bench_result out = {
+		.group = g->name, .contender = g->who[i]->name, .baseline = baseline,
+		.metric = g->latency ? "latency" : "throughput",
+		.unit = g->latency ? "ns" : "records/s",
+		.less_is_better = g->latency, .payload = (int64_t)g->shape.len,
+		.rounds = g->v[i], .n = g->args->rounds,
+		.extra = json_pack("{s:f}", "switches", (double)g->sum[i].switches / records),
+	};
+
+	if (g->who[i]->counters) {
+		json_object_set_new(out.extra, "sleeps",
+				    json_real((double)g->sum[i].sleeps / records));
+		json_object_set_new(out.extra, "kicks",
+				    json_real((double)g->sum[i].kicks / records));
+	}
+	if (g->latency)
+		out.percentiles = bench_latency_json(g->tail[i], g->args->rounds);
+	return bench_doc_add(g->doc, &out);
+}
+
 static int report(const struct group *g)
 {
 	const char *baseline = g->args->baseline ? g->args->baseline->name : best_peer(g);
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < g->n && !err; i++) {
-		double records = (double)g->sum[i].records;
-		struct bench_result out = {
-			.group = g->name, .contender = g->who[i]->name, .baseline = baseline,
-			.metric = g->latency ? "latency" : "throughput",
-			.unit = g->latency ? "ns" : "records/s",
-			.less_is_better = g->latency, .payload = (int64_t)g->shape.len,
-			.rounds = g->v[i], .n = g->args->rounds,
-			.extra = json_pack("{s:f}", "switches",
-					   (double)g->sum[i].switches / records),
-		};
-
-		if (g->who[i]->counters) {
-			json_object_set_new(out.extra, "sleeps",
-					    json_real((double)g->sum[i].sleeps / records));
-			json_object_set_new(out.extra, "kicks",
-					    json_real((double)g->sum[i].kicks / records));
-		}
-		if (g->latency)
-			out.percentiles = bench_latency_json(g->tail[i], g->args->rounds);
-		err = bench_doc_add(g->doc, &out);
-	}
+	for (i = 0; i < g->n && !err; i++)
+		if (!g->hangs[i])
+			err = report_one(g, i, baseline);
 	return err ? tool_fail(err, "cannot hold the results") : TOOL_OK;
 }
 
