@@ -76,8 +76,8 @@ static inline __u64 shmring_record_max(__u64 data_size)
  * under way. Only speed depends on these, and on what the size of a line is taken to be.
  */
 #define SHMRING_AHEAD_WRITE	512
-#define SHMRING_AHEAD_WRITE_MID	1024	/* for records of two lines and more */
-#define SHMRING_AHEAD_WRITE_BIG	2048	/* for records as long as that */
+#define SHMRING_AHEAD_WRITE_MID	1024	/* for records of two lines and more, */
+#define SHMRING_AHEAD_WRITE_BIG	2048	/* ... of eight and more */
 #define SHMRING_AHEAD_READ	1024
 #define SHMRING_AHEAD_MOST	8192	/* longer copies are ahead by themselves */
 #define SHMRING_AHEAD_PLACE	1024	/* of longer ones written in place who knows which lines */
@@ -275,7 +275,7 @@ static inline void shmring_spsc_ahead_write(const struct shmring_spsc_tx *tx, __
 {
 	const __u64 size = to - from;
 	const __u64 ahead = size < 2 * SHMRING_AHEAD_LINE ? SHMRING_AHEAD_WRITE :
-			    size < SHMRING_AHEAD_WRITE_MID ? SHMRING_AHEAD_WRITE_MID :
+			    size < 8 * SHMRING_AHEAD_LINE ? SHMRING_AHEAD_WRITE_MID :
 							     SHMRING_AHEAD_WRITE_BIG;
 
 	if (shmring_unlikely(size > SHMRING_AHEAD_MOST))
