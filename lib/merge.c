@@ -176,6 +176,8 @@ static bool shmring_merge_lane_ready(const struct shmring_merge *m, uint32_t l,
 
 	if (shmring_merge_lapped(m, l, lane->done))
 		return true;
+	/* The record's second line with each look, as in shmring_pair_ready_in(). */
+	shmring_prefetch((const char *)shmring_merge_word(m, l, lane->done) + SHMRING_AHEAD_LINE);
 	/* pairs with the store-release in shmring_lane_publish() */
 	return !goal->need && !goal->records &&
 	       shmring_load_acquire(shmring_merge_word(m, l, lane->done));

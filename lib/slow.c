@@ -61,29 +61,24 @@ int __shmring_commit(struct shmring *r, int kick)
 }
 
 /*
- * A record of several lines, of which perhaps only the first and the last one were written. If
- * somebody waits for it these are pushed out. That takes a producer as long as many short records
- * do, so it is done where consumers are found to have received all before the next record is
- * begun: now and then that has the next reservation look. Return: as a commit.
+ * A record of several lines was committed, of which perhaps only the first and the last one were
+ * written. If somebody waits for it these are pushed out. That takes a producer as long as many
+ * short records do, so it is done where consumers are found to have received all before the next
+ * record is begun: now and then that has the next reservation look.
  */
-int __shmring_commit_long(struct shmring *r, size_t len)
+void __shmring_committed_long(struct shmring *r, size_t len)
 {
 	struct shmring_handle *h = shmring_handle(r);
 	struct shmring_spsc_tx *tx = &r->tx;
-	uint64_t first = tx->tail;
-	int kick;
 
-	kick = len <= SHMRING_AHEAD_PLACE ? shmring_spsc_commit(tx, len) :
-					    shmring_spsc_commit_in_place(tx, len);
 	if (h->awaited) {
 		shmring_push_out(tx->data + ((tx->tail - 1) & tx->mask));
-		shmring_push_out(tx->data + (first & tx->mask));
+		shmring_push_out(tx->data + ((tx->tail - shmring_record_size(len)) & tx->mask));
 	}
 	if (h->pushes && !h->look_in--) {
 		h->look_in = SHMRING_LOOK_EVERY - 1;
 		tx->limit = tx->tail;
 	}
-	return kick;
 }
 
 /* Look how far the consumers are. */
@@ -159,7 +154,7 @@ int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t dead
 
 	if (err)
 		return err;
-	memcpy(payload, buf, len);
+	shmring_copy_in(payload, buf, len);
 	return shmring_commit(r, len);
 }
 

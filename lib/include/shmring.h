@@ -246,8 +246,8 @@ int shmring_recv_fd(int sock);
 
 int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline);
 int __shmring_commit(struct shmring *r, int kick);
-#define __SHMRING_LONG	512	/* longer ones take the next: what that weighs is nothing to them */
-int __shmring_commit_long(struct shmring *r, size_t len);
+#define __SHMRING_LONG	512	/* longer ones take the next: its time is nothing to them */
+void __shmring_committed_long(struct shmring *r, size_t len);
 long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline);
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline);
 int __shmring_release(struct shmring *r, int kick);
@@ -435,8 +435,12 @@ SHMRING_INLINE int shmring_commit(struct shmring *r, size_t len)
 	}
 	if (shmring_unlikely(len >= r->reserved))
 		return -EINVAL;
-	kick = len <= __SHMRING_LONG ? shmring_spsc_commit(&r->tx, len) :
-				       __shmring_commit_long(r, len);
+	if (len <= SHMRING_AHEAD_PLACE)
+		kick = shmring_spsc_commit(&r->tx, len);
+	else
+		kick = shmring_spsc_commit_in_place(&r->tx, len);
+	if (len > __SHMRING_LONG)
+		__shmring_committed_long(r, len);
 	__SHMRING_ASCEND();
 	r->reserved = 0;
 	if (shmring_unlikely(kick))
