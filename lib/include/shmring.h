@@ -254,10 +254,10 @@ int __shmring_release(struct shmring *r, int kick);
 int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t deadline);
 
 /*
- * What is written before stays before for the compiler as well. A record lies in two lines, and
+ * What is written before stays before for the compiler as well. Most records lie in two lines, and
  * each should change hands once: with the second one written before the first is complete, or with
- * a store to elsewhere between, the CPU asks for them one after the other, and a consumer that looks
- * at both while it waits takes the first one back in between.
+ * a store to elsewhere between, the CPU asks for one after the other, and a consumer that looks at
+ * both while it waits takes the first one back meanwhile.
  */
 #define __SHMRING_ASCEND()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
@@ -302,8 +302,8 @@ static inline void shmring_copy_64(unsigned char *t, const unsigned char *f, siz
 }
 
 /* The same for more than 64: a function, for the code would be too much at each place. */
-static __attribute__((noinline, unused))
-void shmring_copy_lines(unsigned char *t, const unsigned char *f, size_t len)
+static void __attribute__((noinline, unused))
+shmring_copy_lines(unsigned char *t, const unsigned char *f, size_t len)
 {
 	size_t at;
 
