@@ -268,7 +268,7 @@ static void shmring_rx_work(struct work_struct *work)
 	struct shmring_consumer *c = container_of(work, struct shmring_consumer, work);
 	unsigned int left = c->opts.budget;
 	bool armed = false;
-	int ret = 0, gone = 0;
+	int ret = 0, gone = 0, err;
 
 	/* Whoever wakes the endpoint comes here, paused or not. */
 	if (READ_ONCE(c->paused))
@@ -290,9 +290,13 @@ static void shmring_rx_work(struct work_struct *work)
 		if (!ret || (ret != -EAGAIN && shmring_is_group(c->m.ring)))
 			continue;
 		if (armed) {
-			if (!shmring_rx_moving(c))
+			err = shmring_rx_check(c);
+			if (err)
+				shmring_rx_tell(c, err);
+			/* Behind a lie in one of several lanes may be more. */
+			if (!(err && shmring_is_group(c->m.ring)) && !shmring_rx_moving(c))
 				break;
-			left--;		/* who moves on again and again takes turns with others */
+			left--;
 			continue;
 		}
 		gone = shmring_rx_arm(c);
@@ -306,9 +310,6 @@ static void shmring_rx_work(struct work_struct *work)
 	}
 	if (ret > 0)
 		return;
-	ret = shmring_rx_check(c);
-	if (ret)
-		shmring_rx_tell(c, ret);
 	if (gone)
 		shmring_rx_tell(c, gone);
 	atomic_set(&c->m.ep.sleepers, 1);

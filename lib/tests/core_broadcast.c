@@ -219,6 +219,62 @@ static void overwrite_limit(void)
 	ring_free(&r);
 }
 
+/* A record that is longer than any can be is told of once, and others are heard. */
+static void overwrite_too_long(void)
+{
+	__u32 id;
+
+	begin(SHMRING_TOPO_BROADCAST, 2, 1, 1);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), 0);
+	CHECK_EQ(ring_send(&tx[1], 1, 24), 0);
+	record(0, 0)->word = SHMRING_REC_READY | (__u32)(shmring_overwrite_max(SIZE) + 4);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EBADMSG);
+	NEXT(0, 1);
+	ring_release(&rx[0]);
+	NOTHING(0);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EAGAIN);
+	ring_free(&r);
+}
+
+/*
+ * A record that leads beyond the limit leads back to a mark, and would for ever: once for each
+ * limit. That nobody moves, and that somebody does, is seen of a lane that is left out as well.
+ */
+static void overwrite_beyond_the_limit(void)
+{
+	__u32 id, n;
+	long len = 0;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), 0);
+	CHECK_EQ(shmring_merge_moving(&rx[0].m), 0);
+	record(0, 0)->word = SHMRING_REC_READY | 1000u;
+	CHECK(1008 > r.cursor[0]->limit);
+	for (n = 0; n < 100 && len >= 0; n++) {
+		len = ring_next(&rx[0], &id, 1);
+		ring_release(&rx[0]);
+	}
+	CHECK_EQ(len, -EPROTO);
+	CHECK(n < 10);
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EAGAIN);
+	CHECK_EQ(shmring_merge_moving(&rx[0].m), 0);
+	r.cursor[0]->limit += SIZE / 8;
+	CHECK_EQ(shmring_merge_moving(&rx[0].m), 1);
+	ring_next(&rx[0], &id, 1);
+	ring_release(&rx[0]);
+	CHECK_EQ(ring_next(&rx[0], &id, 1) >= 0 || !shmring_merge_moving(&rx[0].m), 1);
+	ring_free(&r);
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 1, 1);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), 0);
+	NEXT(0, 0);
+	ring_release(&rx[0]);
+	CHECK_EQ(shmring_merge_moving(&rx[0].m), 0);
+	r.cursor[0]->limit = 3 * SIZE;
+	CHECK_EQ(shmring_merge_moving(&rx[0].m), 1);
+	ring_free(&r);
+}
+
 /* The lane's producer is replaced, and consumers have noticed. */
 static void replace(__u32 consumers)
 {
@@ -330,5 +386,7 @@ int main(void)
 	RUN(overwrite_largest);
 	RUN(overwrite_successor);
 	RUN(overwrite_limit);
+	RUN(overwrite_too_long);
+	RUN(overwrite_beyond_the_limit);
 	DONE();
 }

@@ -80,6 +80,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @ahead: records between @done and @head
  * @generation: how many producers the lane had when that was last looked at
  * @limit: OVERWRITE: its producer's limit before that was last judged
+ * @back: OVERWRITE: the limit by which it was last found to be too far ahead, plus one
  * @begin: where the last of them began: nonsense before it is a predecessor's
  * @blamed: position at which the last nonsense was told of, plus one; 0: none of this
  *	producer's
@@ -100,6 +101,7 @@ struct shmring_merge_lane {
 	__u32 generation;
 	__u64 records;
 	__u64 limit;
+	__u64 back;
 	__u64 begin;
 	__u64 blamed;
 	__u64 released;
@@ -217,6 +219,12 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 		return err == -EPROTO ? err : 0;	/* or the next look will do */
 	if (newest && (__s64)(pos - lane->head) <= 0)
 		return 0;
+	if ((__s64)(pos - lane->head) < 0) {
+		/* From where the records lead beyond the limit, they would again. */
+		if (lane->back == lane->limit + 1)
+			return -EPROTO;
+		lane->back = lane->limit + 1;
+	}
 	/* Of what a liar had it go to nobody knows how much there was. */
 	if ((__s64)(pos - lane->head) > 0)
 		m->lost += records - lane->records;
@@ -378,6 +386,9 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 			return 0;
 		return shmring_merge_nonsense(m, l, word, -EBADMSG);
 	}
+	/* So long a one nobody could read before it is overwritten. */
+	if (m->overwrite && (__u64)len > shmring_overwrite_max(m->mask + 1))
+		return shmring_merge_nonsense(m, l, word, -EBADMSG);
 	ticket = shmring_merge_ticket(m, lane, word, header);
 	if (!(word & SHMRING_REC_CHAIN))
 		lane->chain = lane->head;
@@ -472,16 +483,21 @@ static inline __u32 shmring_merge_least(const struct shmring_merge *m)
 }
 
 /*
- * Was a producer just moving on when its lane was looked into? Then that looked empty, and may hold
- * records whose end nobody tells of again.
+ * Was a producer just moving on when its lane was looked into? Then that looked empty, or is still
+ * left out, and may hold records that nobody wakes this consumer for.
  */
 static inline int shmring_merge_moving(const struct shmring_merge *m)
 {
 	__u32 rest, l;
 
-	for (rest = m->lanes & ~m->ready & ~m->broken; rest; rest &= rest - 1) {
+	for (rest = m->lanes & ~m->ready; rest; rest &= rest - 1) {
+		const struct shmring_merge_lane *lane;
+
 		l = (__u32)__builtin_ctz(rest);
-		if (shmring_merge_lapped(m, l, m->lane[l].head))
+		lane = &m->lane[l];
+		/* A lie may stay lapped; it is judged by its limit. */
+		if (!(m->broken & 1u << l) ? shmring_merge_lapped(m, l, lane->head) :
+		    shmring_load_acquire(&shmring_group_cursor(&m->g, l)->limit) != lane->limit)
 			return 1;
 	}
 	return 0;

@@ -76,7 +76,7 @@ static inline __u64 shmring_record_max(__u64 data_size)
  * under way. Only speed depends on these, and on what the size of a line is taken to be.
  */
 #define SHMRING_AHEAD_WRITE	512
-#define SHMRING_AHEAD_WRITE_MID	1024	/* for records of two lines and more, */
+#define SHMRING_AHEAD_WRITE_MID	1024	/* for records, or runs of short ones, of two lines */
 #define SHMRING_AHEAD_WRITE_BIG	2048	/* ... of eight and more */
 #define SHMRING_AHEAD_READ	1024
 #define SHMRING_AHEAD_MOST	8192	/* longer copies are ahead by themselves */
