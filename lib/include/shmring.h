@@ -287,31 +287,35 @@ static inline void shmring_copy_32(unsigned char *t, const unsigned char *f, siz
 static inline void shmring_copy_64(unsigned char *t, const unsigned char *f, size_t len)
 {
 	/* All are loaded first: what the compiler has no register for is stored before as well. */
-	const __shmring_half a = ((const __shmring_half *)f)[0];
-	const __shmring_half b = ((const __shmring_half *)f)[1];
-	const __shmring_half c = ((const __shmring_half *)(f + len))[-2];
-	const __shmring_half d = ((const __shmring_half *)(f + len))[-1];
+	const __shmring_half a = *(const __shmring_half *)f;
+	const __shmring_half b = *(const __shmring_half *)(f + 16);
+	const __shmring_half c = *(const __shmring_half *)(f + (len > 48 ? 32 : 16));
+	const __shmring_half d = *(const __shmring_half *)(f + len - 16);
 
-	((__shmring_half *)t)[0] = a;
+	*(__shmring_half *)t = a;
 	__SHMRING_ASCEND();
-	((__shmring_half *)t)[1] = b;
+	*(__shmring_half *)(t + 16) = b;
 	__SHMRING_ASCEND();
-	((__shmring_half *)(t + len))[-2] = c;
+	if (len > 48)
+		*(__shmring_half *)(t + 32) = c;
 	__SHMRING_ASCEND();
-	((__shmring_half *)(t + len))[-1] = d;
+	*(__shmring_half *)(t + len - 16) = d;
 }
 
 /* The same for more than 64: a function, for the code would be too much at each place. */
 static void __attribute__((noinline, unused))
 shmring_copy_lines(unsigned char *t, const unsigned char *f, size_t len)
 {
-	size_t at;
-
-	for (at = 0; len - at > 64; at += 64) {
-		shmring_copy_64(t + at, f + at, 64);
+	for (; len > 64; len -= 64, t += 64, f += 64) {
+		shmring_copy_64(t, f, 64);
 		__SHMRING_ASCEND();
 	}
-	shmring_copy_64(t + len - 64, f + len - 64, 64);
+	if (len > 32)
+		shmring_copy_64(t, f, len);
+	else if (len > 16)
+		shmring_copy_32(t, f, len);
+	else	/* a little of the line before once more, at most */
+		shmring_copy_16(t + len - 16, f + len - 16, 16);
 }
 
 /*
@@ -333,10 +337,12 @@ static inline void shmring_copy(void *to, const void *from, size_t len)
 		shmring_copy_64(t, f, len);
 }
 
-/* The same into a ring. Of long records the last lines do not weigh. */
+#define __SHMRING_BY_LINES	512	/* of longer ones the order is worth less than memcpy() is */
+
+/* The same into a ring. */
 static inline void shmring_copy_in(void *payload, const void *from, size_t len)
 {
-	if (len <= 64 || len > __SHMRING_LONG)
+	if (len <= 64 || len > __SHMRING_BY_LINES)
 		shmring_copy(payload, from, len);
 	else
 		shmring_copy_lines((unsigned char *)payload, (const unsigned char *)from, len);

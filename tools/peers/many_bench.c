@@ -322,7 +322,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  * @v: their values, round by round
  * @sum: of all rounds: records, sleeps, kicks, switches
  * @tail: their latencies, round by round
- * @hangs: peers that hung once: they are left out from then on
+ * @slow: peers that did not end in time once: they are left out of the rest
  */
 struct group {
 	const struct many_args *args;
@@ -336,7 +336,7 @@ struct group {
 	double *v[CONTENDERS_MAX];
 	struct many_run sum[CONTENDERS_MAX];
 	struct bench_latency *tail[CONTENDERS_MAX];
-	bool hangs[CONTENDERS_MAX];
+	bool slow[CONTENDERS_MAX];
 };
 
 static uint64_t how_long(const struct many_args *args, const struct many_shape *shape)
@@ -369,14 +369,12 @@ static int failed(const struct group *g, const struct many_contender *who, int e
 	}
 }
 
-/* Nobody is compared with a peer that hangs, but the others are still worth it. */
-static void leave_out(struct group *g, unsigned int i)
+static void skip(const struct group *g, const struct many_contender *who, const char *why)
 {
 	char what[160];
 
-	snprintf(what, sizeof(what), "%s: %s", g->who[i]->name, g->name);
-	bench_doc_skip(g->doc, what, "it hangs");
-	g->hangs[i] = true;
+	snprintf(what, sizeof(what), "%s: %s", who->name, g->name);
+	bench_doc_skip(g->doc, what, why);
 }
 
 static int run_once(struct group *g, unsigned int i, unsigned int round)
@@ -388,12 +386,14 @@ static int run_once(struct group *g, unsigned int i, unsigned int round)
 	};
 	int err;
 
-	if (g->hangs[i])
-		return TOOL_OK;
 	bench_progress(g->progress, "%s, round %u: %s", g->name, round + 1, run.who->name);
+	if (g->slow[i])
+		return TOOL_OK;
 	err = many_measure(&run);
-	if (err == -ETIMEDOUT && !run.who->ours) {
-		leave_out(g, i);
+	/* Others are still worth it; who asked for this one wants to know. */
+	if (err == -ETIMEDOUT && !run.who->ours && !g->args->chosen) {
+		skip(g, run.who, "a run of it did not end in a minute");
+		g->slow[i] = true;
 		return TOOL_OK;
 	}
 	if (err)
@@ -417,7 +417,7 @@ static const char *best_peer(const struct group *g)
 	unsigned int i;
 
 	for (i = 0; i < g->n; i++) {
-		if (g->who[i]->ours || g->hangs[i])
+		if (g->who[i]->ours || g->slow[i])
 			continue;
 		bench_stats(g->v[i], g->args->rounds, &s);
 		if (best && (g->latency ? s.median >= most : s.median <= most))
@@ -453,12 +453,17 @@ static int report_one(const struct group *g, unsigned int i, const char *baselin
 
 static int report(const struct group *g)
 {
-	const char *baseline = g->args->baseline ? g->args->baseline->name : best_peer(g);
+	const char *baseline = g->args->baseline ? g->args->baseline->name : NULL;
 	unsigned int i;
 	int err = 0;
 
+	for (i = 0; i < g->n; i++)
+		if (g->slow[i] && baseline && !strcmp(baseline, g->who[i]->name))
+			baseline = NULL;
+	if (!baseline)
+		baseline = best_peer(g);
 	for (i = 0; i < g->n && !err; i++)
-		if (!g->hangs[i])
+		if (!g->slow[i])
 			err = report_one(g, i, baseline);
 	return err ? tool_fail(err, "cannot hold the results") : TOOL_OK;
 }
@@ -479,15 +484,13 @@ static int gather(struct group *g)
 	const struct many_args *args = g->args;
 	const char *why;
 	unsigned int i;
-	char what[160];
 
 	for (i = 0; i < args->contenders; i++) {
 		const struct many_contender *who = args->who[i];
 
 		why = who->unfit ? who->unfit(&g->shape) : NULL;
 		if (why) {
-			snprintf(what, sizeof(what), "%s: %s", who->name, g->name);
-			bench_doc_skip(g->doc, what, why);
+			skip(g, who, why);
 			continue;
 		}
 		g->v[g->n] = calloc(args->rounds, sizeof(double));
