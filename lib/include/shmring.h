@@ -337,9 +337,9 @@ static inline void shmring_copy(void *to, const void *from, size_t len)
 		shmring_copy_64(t, f, len);
 }
 
-#define __SHMRING_BY_LINES	512	/* of longer ones the order is worth less than memcpy() is */
+#define __SHMRING_BY_LINES	512
 
-/* The same into a ring. */
+/* The same into a ring. Of longer records the order is worth less than what memcpy() gains. */
 static inline void shmring_copy_in(void *payload, const void *from, size_t len)
 {
 	if (len <= 64 || len > __SHMRING_BY_LINES)
