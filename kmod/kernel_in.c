@@ -54,6 +54,7 @@ static int shmring_pair_start(struct shmring_consumer *c)
 		shmring_kick(&c->m.ep);
 	}
 	rx->head = rx->done;
+	rx->bound = rx->done;
 	rx->records = READ_ONCE(rx->mine->records);
 	rx->fence = !(ring->flags & SHMRING_CREATE_SPIN);
 	return 0;
@@ -61,6 +62,7 @@ static int shmring_pair_start(struct shmring_consumer *c)
 
 static long shmring_pair_peek(struct shmring_consumer *c, const void **payload)
 {
+	c->rx.peer = READ_ONCE(c->m.ring->cursor[SHMRING_SLOT_PRODUCER]);
 	return shmring_spsc_peek(&c->rx, payload);
 }
 
@@ -77,7 +79,7 @@ static int shmring_pair_check(struct shmring_consumer *c)
 	u64 end = smp_load_acquire(&peer->pos);
 	const void *payload;
 
-	if (shmring_spsc_peek(&c->rx, &payload) != -EAGAIN)
+	if (shmring_pair_peek(c, &payload) != -EAGAIN)
 		return 0;
 	return shmring_spsc_used(end, c->rx.head, c->rx.mask + 1) ? -EPROTO : 0;
 }

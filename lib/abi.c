@@ -193,10 +193,10 @@ AT(shmring_stats, pid, 64);
 AT(shmring_stats, high, 72);
 AT(shmring_stats, kicks_idle, 104);
 /* The inline functions of programs that are already compiled know these. */
-SIZE(shmring, 280);
+SIZE(shmring, 288);
 AT(shmring, max_record, 88);
 AT(shmring, reserved, 96);
 AT(shmring, shared, 104);
 AT(shmring, rx, 144);
-AT(shmring, group, 224);
+AT(shmring, group, 232);
 #endif

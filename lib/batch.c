@@ -215,10 +215,13 @@ unsigned int shmring_take_len(struct shmring_spsc_rx *rx, struct iovec *msgs, un
 {
 	const uint64_t size = shmring_record_size(len);
 	const unsigned char *rec = rx->data + (rx->head & rx->mask);
-	uint64_t head;
+	uint64_t head, room = rx->mask - (rx->head - rx->done);
 	unsigned int k;
 
-	n = shmring_run(size, rx->mask - (rx->head - rx->done), n);
+	/* The first one, at least, is not beyond the bound. */
+	if (room > rx->bound - rx->head)
+		room = rx->bound - rx->head;
+	n = shmring_run(size, room, n);
 	for (k = 0; k < n; k++) {
 		const void *header = rec;
 

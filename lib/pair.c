@@ -48,6 +48,7 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 	}
 	rx->done = pos;
 	rx->head = pos;
+	rx->bound = pos;
 	rx->records = shmring_load(&h->mine->records);
 	rx->fence = !(h->geo.flags & SHMRING_CREATE_SPIN);
 	rx->mine = h->mine;

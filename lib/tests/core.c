@@ -185,6 +185,7 @@ static void hostile_header_words(void)
 static void expected_length_is_compared(void)
 {
 	static const uint64_t lengths[] = { 0, 8, 23, 25, 32, SIZE - 8, SHMRING_REC_LEN };
+	const void *p;
 	uint32_t *word;
 	struct core k;
 	size_t i;
@@ -194,6 +195,8 @@ static void expected_length_is_compared(void)
 	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		CHECK(!shmring_spsc_expect(&k.rx, lengths[i]));
 	CHECK_EQ(core_send(&k, 1, 24), 0);
+	CHECK(!shmring_spsc_expect(&k.rx, 24));		/* the first one is asked about */
+	CHECK_EQ(shmring_spsc_peek(&k.rx, &p), 24);
 	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		CHECK(!shmring_spsc_expect(&k.rx, lengths[i]));
 	CHECK(shmring_spsc_expect(&k.rx, 24) == k.data + sizeof(struct shmring_record));

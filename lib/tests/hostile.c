@@ -557,6 +557,9 @@ static void position_behind_a_record(void)
 		o.topology = topologies[k / 2];
 		NEED(!test_pair(&o, &p, &c));
 		NEED(cursor = cursor_of(p, 0));
+		/* Of the first record a consumer may ask how far there can be any. */
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
 		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
 		shmring_store(&cursor->pos, lies[k % 2]);
 		CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, 48, 0, SHMRING_FOREVER), SHMRING_EV_IN);
@@ -564,6 +567,66 @@ static void position_behind_a_record(void)
 		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
 		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPROTO);
 		munmap(cursor, 4096);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
+static int count_one(const void *payload, size_t len, void *arg)
+{
+	(void)payload;
+	(void)len;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+/*
+ * Headers that lead round a lane in a circle are no records without end: what was told of, or
+ * could have been, and the next producer is heard.
+ */
+static void headers_in_a_circle(void)
+{
+	static const uint32_t topologies[] = {
+		SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST
+	};
+	struct shmring *p, *c;
+	uint64_t n, in, calls;
+	size_t bytes, at;
+	long took;
+	uint32_t *lane;
+	unsigned int k;
+
+	for (k = 0; k < 8; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+
+		o.topology = topologies[k / 2];
+		o.producers = k < 2 ? 0 : 1 + k % 2;
+		NEED(!test_pair(&o, &p, &c));
+		NEED(lane = shmring_data(p, &bytes));
+		n = k;
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		for (at = 0; at < 4096; at += 16)
+			lane[at / 4] = SHMRING_REC_READY | 8;
+		if (k % 2)
+			shmring_close(p);
+		calls = 0;
+		do
+			took = shmring_consume(c, count_one, &calls, 0, SHMRING_FOREVER);
+		while (took > 0);
+		CHECK_EQ(took, -EPROTO);
+		CHECK(calls >= 255 && calls <= 256);
+		/* Of several lanes each is told of once. */
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT),
+			 k < 2 ? -EPROTO : k % 2 ? -EPIPE : -EAGAIN);
+		if (!(k % 2))
+			shmring_close(p);
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+		for (n = 0; n < 1000 && !test_bad; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, test_in_ms(10000)), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, test_in_ms(10000)), 8);
+			CHECK_EQ(in, n);
+		}
 		shmring_close(c);
 		shmring_close(p);
 	}
@@ -984,6 +1047,7 @@ int main(void)
 	RUN(full_to_the_last_byte);
 	RUN(records_told_by_a_predecessor);
 	RUN(position_behind_a_record);
+	RUN(headers_in_a_circle);
 	RUN(next_consumer_begins_at_a_record);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);

@@ -341,6 +341,7 @@ static inline void ring_rx_enter(struct ring *r, __u32 slot, struct ring_rx *x)
 		x->rx.mask = r->size - 1;
 		x->rx.done = mine->pos;
 		x->rx.head = mine->pos;
+		x->rx.bound = mine->pos;
 		x->rx.records = mine->records;
 		x->rx.fence = 1;
 		x->rx.mine = mine;

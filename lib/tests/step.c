@@ -610,6 +610,29 @@ static void left_no_room(void)
 	left_nonsense_before(SIZE - BIG);
 }
 
+/* A record where none can be, by what was told: consumers stopped before it, or are about to. */
+static void left_beyond(void)
+{
+	__u32 k;
+
+	begin();
+	__atomic_store_n((__u32 *)(void *)r.data[0], SHMRING_REC_READY | 8, __ATOMIC_RELEASE);
+	r.cursor[0]->pos = 0 - (SIZE - 8ull);
+	((__u32 *)(void *)r.data[0])[2] = SHMRING_REC_READY | (SIZE - 24);	/* from there */
+	for (k = 0; k < r.consumers && r.topology == SHMRING_TOPO_QUEUE; k++)
+		w->rx[k].c.told[0] = r.cursor[0]->pos;
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+}
+
+static void left_beyond_and_judged(void)
+{
+	__u32 k, id;
+
+	left_beyond();
+	for (k = 0; k < r.consumers; k++)
+		CHECK_EQ(ring_next(&w->rx[k], &id, 1), -EPROTO);
+}
+
 static void succeed(void)
 {
 	ring_tx_begin(&r, 0, &w->tx[0]);
@@ -819,6 +842,16 @@ static const struct scenario scenarios[] = {
 	  { 0, 1 }, check_successor },
 	{ "queue successor", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_nonsense, { succeed, claim_1 },
 	  { 0, 2 }, check_queue_successor },
+	{ "spsc beyond", STREAM(SPSC, 1), left_beyond, { succeed, consume }, { 0, 1 },
+	  check_successor },
+	{ "mpsc beyond", STREAM(MPSC, 2), left_beyond, { succeed, consume }, { 0, 2 },
+	  check_successor },
+	{ "mpsc beyond, judged", STREAM(MPSC, 2), left_beyond_and_judged, { succeed, consume },
+	  { 0, 2 }, check_successor },
+	{ "queue beyond", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_beyond, { succeed, claim_1 },
+	  { 0, 2 }, check_queue_successor },
+	{ "queue beyond, judged", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, left_beyond_and_judged,
+	  { succeed, claim_1 }, { 0, 2 }, check_queue_successor },
 	{ "last record", SHMRING_TOPO_QUEUE, 1, 3, 0, 4, one_record, { claim_0, claim_1 }, { 1, 2 },
 	  check_queue },
 	{ "two records", SHMRING_TOPO_QUEUE, 1, 3, 0, 3, two_records, { claim_0, claim_1 },

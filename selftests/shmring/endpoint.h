@@ -106,6 +106,7 @@ HELPER void rx_init(struct shmring_spsc_rx *rx, const struct endpoint *e)
 	rx->peer = endpoint_peer(e);
 	rx->done = shmring_load(&rx->mine->pos);
 	rx->head = rx->done;
+	rx->bound = rx->done;
 	rx->records = shmring_load(&rx->mine->records);
 }
 

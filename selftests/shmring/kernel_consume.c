@@ -305,6 +305,43 @@ TEST_F(consume, spsc)
 	close(user);
 }
 
+/* Headers that lead round the ring are no work without end, and its next producer is heard. */
+TEST_F(consume, spsc_headers_in_a_circle)
+{
+	struct kt_record rec = { 0 };
+	struct shmring_spsc_tx tx;
+	struct kt_counts counts;
+	struct endpoint e;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, SPSC, SHMRING_FULL_WAIT, &ring);
+	ASSERT_EQ(0, consume(user, KT_CALLED, 0));
+	ASSERT_EQ(0, endpoint_map(&e, ring_attach_fd(PRODUCER, ring)));
+	ASSERT_EQ(0, tx_init(&tx, &e));
+	for (__u64 at = 0; at < 4096; at += 32)
+		shmring_store(shmring_spsc_word(&tx, at), SHMRING_REC_READY | 24);
+	shmring_store(&e.cursor->pos, 32);
+	ASSERT_EQ(0, ring_kick(e.fd));
+	until_events(user, 1);
+	EXPECT_EQ(-EPROTO, kt_counts(user).last_event);
+	endpoint_unmap(&e);
+	close(e.fd);
+	until_events(user, 2);
+	EXPECT_EQ(-EOWNERDEAD, kt_counts(user).last_event);
+	counts = kt_counts(user);
+	EXPECT_GE(4096 / 32, counts.calls);
+	ASSERT_EQ(0, endpoint_map(&e, ring_attach_fd(PRODUCER, ring)));
+	ASSERT_EQ(0, tx_init(&tx, &e));
+	for (int i = 0; i < 500; i++) {
+		rec.seq++;
+		ASSERT_EQ(0, tx_send(&e, &tx, &rec, sizeof(rec)));
+	}
+	until_calls(user, counts.calls + 500);
+	EXPECT_EQ(counts.bad, kt_counts(user).bad);
+	close(user);
+}
+
 /* A former consumer's position inside of a record is none: what is there counts as read. */
 TEST_F(consume, begins_at_a_record)
 {
@@ -591,6 +628,40 @@ TEST_F(topology, nonsense_is_told_and_its_lane_left_out)
 	counts = kt_counts(user);
 	EXPECT_EQ(0, counts.bad);
 	EXPECT_EQ(1, counts.events);
+	close(user);
+}
+
+/* Headers that lead round a lane are no work without end, and its next producer is heard. */
+TEST_F(topology, headers_in_a_circle)
+{
+	struct member bad, good, next;
+	struct kt_counts counts;
+	int ring, user;
+	__u64 at;
+
+	NEED_MODULE();
+	user = make(_metadata, variant->topology, variant->policy, &ring);
+	ASSERT_EQ(0, consume(user, variant->flags, variant->budget));
+	ASSERT_TRUE(member_attach(&good, PRODUCER, ring));
+	ASSERT_TRUE(member_attach(&bad, PRODUCER, ring));
+	for (at = 32; at <= 4096; at += 32)
+		shmring_store(shmring_spsc_word(&bad.tx, at), SHMRING_REC_READY | 24);
+	shmring_store(&bad.mine->pos, 32);
+	ASSERT_EQ(0, ring_kick(bad.fd));
+	member_close(&bad);
+	until_events(user, 1);
+	counts = kt_counts(user);
+	EXPECT_EQ(-EPROTO, counts.last_event);
+	EXPECT_GE(4096 / 32, counts.calls);
+	ASSERT_TRUE(member_attach(&next, PRODUCER, ring));
+	ASSERT_EQ(bad.info.slot, next.info.slot);
+	for (__u64 seq = 1; seq <= 500; seq++) {
+		ASSERT_EQ(0, send_record_wait(&good, seq, 16));
+		ASSERT_EQ(0, send_record_wait(&next, seq, 24));
+	}
+	until_calls(user, counts.calls + 1000);
+	EXPECT_EQ(counts.bad, kt_counts(user).bad);
+	EXPECT_EQ(1, kt_counts(user).events);
 	close(user);
 }
 

@@ -79,7 +79,8 @@ u64 shmring_lanes_lost(const struct shmring_lanes *lanes);
  * @event: something that is no record, each told once until there is one: -EPIPE,
  *	-EOWNERDEAD (every producer there was has closed, or died, and nothing is left),
  *	-EBADMSG (a producer wrote what cannot be a record; of several lanes its lane is
- *	left out until something else is there), -EPROTO (its position cannot be). May be NULL.
+ *	left out until something else is there), -EPROTO (its position, or so many records,
+ *	cannot be). May be NULL.
  *	Context: as of @record
  * @ctx: what both get
  * @budget: records to take before others of the workqueue get their turn; 0: 64

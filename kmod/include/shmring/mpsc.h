@@ -84,6 +84,8 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @begin: where the last of them began: nonsense before it is a predecessor's
  * @blamed: position at which the last nonsense was told of, plus one; 0: none of this
  *	producer's
+ * @bound: of a record that ends behind it shmring_lane_beyond() is to be asked; not where the
+ *	limit says how far records can be (OVERWRITE)
  * @released: records released from this lane
  * @noted: which place of its tally was written last
  */
@@ -104,6 +106,7 @@ struct shmring_merge_lane {
 	__u64 back;
 	__u64 begin;
 	__u64 blamed;
+	__u64 bound;
 	__u64 released;
 	__u32 noted;
 };
@@ -314,6 +317,35 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 }
 
 /*
+ * A record of @len bytes is at the lane's head: can that be? Return: 0; -EAGAIN: it is not there
+ * any more; -EBADMSG, -EPROTO.
+ */
+static inline int shmring_merge_doubt(struct shmring_merge *m, __u32 l, __u32 word, long len)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 end = lane->head + shmring_record_size((__u64)len);
+
+	if (m->overwrite)	/* So long a one nobody could read before it is overwritten. */
+		return (__u64)len > shmring_overwrite_max(m->mask + 1) ? -EBADMSG : 0;
+	if (shmring_likely((__s64)(end - lane->bound) <= 0))
+		return 0;
+	if (shmring_lane_beyond(&shmring_group_cursor(&m->g, l)->pos, lane->done, end, m->mask,
+				&lane->bound))
+		return -EPROTO;
+	return shmring_load(shmring_merge_word(m, l, lane->head)) == word ? 0 : -EAGAIN;
+}
+
+/* A record was farther on than its producer told: is it still, of what is told now? */
+static inline int shmring_merge_believed(struct shmring_merge *m, __u32 l, __u32 word)
+{
+	const struct shmring_merge_lane *lane = &m->lane[l];
+	long len = shmring_lane_header(word, m->tickets ? SHMRING_REC_CHAIN : 0,
+				       m->mask - (lane->head - lane->done));
+
+	return len >= 0 && !m->overwrite && !shmring_merge_doubt(m, l, word, len);
+}
+
+/*
  * Lanes with nonsense: is something else there by now, or is it a predecessor's? A successor
  * is seen to have come before it has removed what it finds, so that it came means nothing.
  */
@@ -333,7 +365,7 @@ static inline void shmring_merge_mend(struct shmring_merge *m)
 		shmring_merge_limit(m, l);
 		/* pairs with the store-release in shmring_lane_publish(): before the limit */
 		word = shmring_load_acquire(shmring_merge_word(m, l, lane->head));
-		mended = word != lane->word;
+		mended = word != lane->word || shmring_merge_believed(m, l, word);
 		if (shmring_merge_lapped(m, l, lane->head))	/* then no word says anything */
 			mended = shmring_merge_resync(m, l, 0) > 0;
 		if (mended || (!lane->ahead && shmring_merge_skip(m, l))) {
@@ -347,7 +379,7 @@ static inline void shmring_merge_mend(struct shmring_merge *m)
 }
 
 /*
- * Look for the next record of a lane that is not ready. Return: 0, or -EBADMSG: the
+ * Look for the next record of a lane that is not ready. Return: 0, or -EBADMSG, -EPROTO: the
  * lane is not looked into again until shmring_merge_mend() finds something else there.
  */
 static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
@@ -358,6 +390,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	const __u32 *header;
 	__u32 word, ticket;
 	long len;
+	int err;
 
 	for (;;) {
 		shmring_merge_limit(m, l);
@@ -386,9 +419,9 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 			return 0;
 		return shmring_merge_nonsense(m, l, word, -EBADMSG);
 	}
-	/* So long a one nobody could read before it is overwritten. */
-	if (m->overwrite && (__u64)len > shmring_overwrite_max(m->mask + 1))
-		return shmring_merge_nonsense(m, l, word, -EBADMSG);
+	err = shmring_merge_doubt(m, l, word, len);
+	if (shmring_unlikely(err))
+		return err == -EAGAIN ? 0 : shmring_merge_nonsense(m, l, word, err);
 	ticket = shmring_merge_ticket(m, lane, word, header);
 	if (!(word & SHMRING_REC_CHAIN))
 		lane->chain = lane->head;
@@ -427,6 +460,7 @@ static inline void shmring_merge_begin(struct shmring_merge *m)
 		struct shmring_merge_lane *lane = &m->lane[l];
 
 		lane->head = lane->done;
+		lane->bound = lane->done;
 		lane->released = l ? 0 : m->records;
 		shmring_tally_note(m->mine->lane[l].tally, &lane->noted,
 				   shmring_tally_key(lane->done), lane->released);
@@ -623,8 +657,8 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
  * After shmring_merge_rewind() it is the first record that is not released. Whatever it
  * returns, shmring_merge_skipped() comes next.
  *
- * Return: payload bytes, -EAGAIN, or -EBADMSG: a producer wrote nonsense and its lane
- * is left out until it, or its successor, writes something else there; told once.
+ * Return: payload bytes, -EAGAIN, or -EBADMSG, -EPROTO: a producer wrote nonsense and its
+ * lane is left out until it, or its successor, writes something else there; told once.
  */
 static inline long shmring_merge_peek(struct shmring_merge *m, const void **payload)
 {
@@ -729,8 +763,9 @@ static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const 
 	__u32 word = shmring_load_acquire(header), ticket;
 	long len = shmring_lane_header(word, m->tickets ? SHMRING_REC_CHAIN : 0,
 				       m->mask - (lane->head - lane->done));
+	__u64 next = lane->head + shmring_record_size((__u64)len);
 
-	if (len < 0 || (__u64)len > cap || m->overwrite)
+	if (len < 0 || (__u64)len > cap || m->overwrite || (__s64)(next - lane->bound) > 0)
 		return -EAGAIN;
 	if (m->tickets) {
 		ticket = shmring_merge_ticket(m, lane, word, header);
@@ -744,7 +779,7 @@ static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const 
 	}
 	shmring_merge_fetch(m, m->last, header);
 	*payload = header + 2;
-	lane->head += shmring_record_size((__u64)len);
+	lane->head = next;
 	lane->ahead++;
 	return len;
 }

@@ -92,7 +92,7 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @front: where it is: the lane's front as it was
  * @blamed: position at which the last nonsense in a lane was told of, plus one; 0: none of
  *	this producer's
- * @told: how far each producer said to be when that was last asked
+ * @told: how far each producer said to be when that was last asked and could be
  * @data: the lanes, each mapped twice in a row
  */
 struct shmring_claims {
@@ -166,6 +166,32 @@ static inline int shmring_claim_nonsense(struct shmring_claims *c, __u32 lane, _
 }
 
 /*
+ * Records of @lane from @pos, its front, to @end: can there be any? Return: 0; -EAGAIN: that has to
+ * be seen again; -EPROTO.
+ */
+static inline int shmring_claim_doubt(struct shmring_claims *c, __u32 lane, __u64 pos, __u64 end)
+{
+	__u64 bound;
+
+	if (shmring_likely((__s64)(end - c->told[lane]) <= (__s64)c->mask))
+		return 0;
+	if (shmring_lane_beyond(&shmring_group_cursor(&c->g, lane)->pos, pos, end, c->mask, &bound))
+		return -EPROTO;
+	c->told[lane] = bound - c->mask;
+	return -EAGAIN;
+}
+
+/* Was the record at a lane's front too far on only by what was told then? */
+static inline int shmring_claim_believed(struct shmring_claims *c, __u32 lane)
+{
+	__u64 pos = shmring_tagged_pos(c->front[lane]);
+	long len = shmring_lane_header(c->word[lane], 0, c->mask);
+
+	return len >= 0 && shmring_claim_doubt(c, lane, pos,
+					       pos + shmring_record_size((__u64)len)) != -EPROTO;
+}
+
+/*
  * Lanes with nonsense: is something else there by now? A successor is seen to have come before
  * it has removed what it finds, so that it came means nothing.
  */
@@ -180,7 +206,7 @@ static inline void shmring_claim_mend(struct shmring_claims *c)
 		front = shmring_load(&c->g.shared->head[l].claim);
 		if (front != c->front[l] ||
 		    shmring_load(shmring_claim_word(c, l, shmring_tagged_pos(front))) !=
-		    c->word[l])
+		    c->word[l] || shmring_claim_believed(c, l))
 			c->broken &= ~(1u << l);
 	}
 }
@@ -199,26 +225,30 @@ static inline void shmring_claim_hold(struct shmring_claims *c, __u64 hold)
  */
 static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __u64 pos)
 {
-	__u64 rest = c->told[lane] - pos;
+	__u64 rest = c->told[lane] - pos, told;
 
 	if (c->most < 2)
 		return 0;
 	if (!rest || rest > c->mask) {
-		c->told[lane] = shmring_load(&shmring_group_cursor(&c->g, lane)->pos);
-		rest = c->told[lane] - pos;
+		told = shmring_load(&shmring_group_cursor(&c->g, lane)->pos);
+		rest = told - pos;
+		if (rest > c->mask)
+			return 0;
+		c->told[lane] = told;
 	}
-	return rest > c->mask ? 0 : rest / (2 * c->g.consumers);
+	return rest / (2 * c->g.consumers);
 }
 
 /*
  * Claim up to @n records of @lane, and up to c->most where there is plenty. Return: 1,
- * 0 (there is none), -EBADMSG: the lane is not looked into again until
+ * 0 (there is none), -EBADMSG, -EPROTO: the lane is not looked into again until
  * shmring_claim_mend() finds something else there.
  */
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
 {
 	__aligned_u64 *front = &c->g.shared->head[lane].claim;
-	unsigned int tries, k;
+	unsigned int tries, k, most = c->most;
+	int doubt;
 
 	for (tries = 0; tries < SHMRING_CLAIM_TRIES; tries++) {
 		/* pairs with the swap of whoever moved it */
@@ -229,7 +259,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		long len = -EAGAIN;
 		__u32 word = 0;
 
-		for (k = 0; k < n || (k < c->most && end - pos < share); k++) {
+		for (k = 0; k < n || (k < most && end - pos < share); k++) {
 			/* pairs with the store-release in shmring_lane_publish() */
 			word = shmring_load_acquire(shmring_claim_word(c, lane, end));
 			len = shmring_lane_header(word, 0, c->mask - (end - pos));
@@ -248,6 +278,17 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (len == -EAGAIN)
 				return 0;
 			return shmring_claim_nonsense(c, lane, was, word, -EBADMSG);
+		}
+		doubt = shmring_claim_doubt(c, lane, pos, end);
+		if (shmring_unlikely(doubt)) {
+			/* With the front as it was this is no matter of what others have claimed. */
+			if (doubt == -EAGAIN || shmring_load_acquire(front) != was)
+				continue;
+			if (k == 1)
+				return shmring_claim_nonsense(c, lane, was, word, -EPROTO);
+			n = 1;		/* the first of them may be one */
+			most = 1;
+			continue;
 		}
 		shmring_store(&c->mine->hold_end, end);
 		shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
@@ -283,8 +324,8 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
  *
  * Lanes are served in turn. Whatever it returns, shmring_claim_withdrawn() comes next.
  *
- * Return: 0, -EAGAIN (there are none), -EBADMSG (a producer wrote nonsense and its lane
- * is left out until it, or its successor, writes something else there; told once).
+ * Return: 0, -EAGAIN (there are none), -EBADMSG, -EPROTO (a producer wrote nonsense and its
+ * lane is left out until it, or its successor, writes something else there; told once).
  */
 static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 {

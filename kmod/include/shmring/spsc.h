@@ -26,6 +26,12 @@
  *   shmring_spsc_release   store-release of the consumer's pos
  *     pairs with           load-acquire of it in shmring_spsc_refresh
  *     so that              the payload was read before it is overwritten
+ *   shmring_spsc_publish   store-release of the producer's pos, then the next header word
+ *     pairs with           load-acquire of the word, then of pos in shmring_lane_beyond()
+ *     so that              a record is never found farther beyond pos than it can be
+ *   shmring_lane_recover   store-release of zero, then of the producer's pos
+ *     pairs with           load-acquire of pos in shmring_lane_beyond(), then of the word
+ *     so that              what a successor cuts off is not taken for a record any more
  *   shmring_spsc_armed     full fence between own position and the peer's armed
  *     pairs with           the full fence between armed and the position in
  *                          whoever arms (kernel: shmring_arm(); library: arm)
@@ -83,6 +89,8 @@ static inline __u64 shmring_record_max(__u64 data_size)
 #define SHMRING_AHEAD_PLACE	1024	/* of longer ones written in place who knows which lines */
 #define SHMRING_AHEAD_LINE	64
 
+#define SHMRING_DATA_MIN	4096	/* the smallest lane */
+
 #define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
 #define SHMRING_RECOUNT_TRIES	64
 
@@ -102,7 +110,37 @@ static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
 {
 	if (tail - head <= size)
 		return tail - head;
-	return head - tail <= size ? 0 : SHMRING_SPSC_IMPOSSIBLE;
+	/* Less than @size: the header that ended what was published was not read. */
+	return head - tail < size ? 0 : SHMRING_SPSC_IMPOSSIBLE;
+}
+
+/**
+ * shmring_lane_beyond() - is a record farther on than its producer can have written?
+ * @pos: the producer's pos
+ * @from: position of a record that is not released, or of the end
+ * @end: of a record there or later, whose header word was loaded before
+ * @mask: data_size - 1
+ * @bound: out: up to here there is no need to ask again
+ *
+ * Whoever follows headers asks once a lane's length, so that those which lead round it in a
+ * circle end. A publication comes after the position of the one before it was told, and ends
+ * within a lane's length from there, with the next header.
+ *
+ * The word has to be loaded again after this: a successor may have cut it off.
+ *
+ * Return: whether it is; then @bound is as it was.
+ */
+static inline int shmring_lane_beyond(const __u64 *pos, __u64 from, __u64 end, __u64 mask,
+				      __u64 *bound)
+{
+	/* pairs with the store-release in shmring_spsc_publish(), shmring_lane_recover() */
+	__u64 told = shmring_load_acquire(pos);
+
+	if (shmring_spsc_used(told, from, mask + 1) == SHMRING_SPSC_IMPOSSIBLE ||
+	    (__s64)(end - told) > (__s64)mask)
+		return 1;
+	*bound = told + mask;
+	return 0;
 }
 
 /**
@@ -153,6 +191,7 @@ struct shmring_spsc_tx {
  * @mine: this side's CURSOR page
  * @peer: the producer's CURSOR page
  * @near: position before which the producer is likely to be writing; 0: nowhere
+ * @bound: of a record that ends behind it shmring_lane_beyond() is to be asked
  */
 struct shmring_spsc_rx {
 	const unsigned char *data;
@@ -166,6 +205,7 @@ struct shmring_spsc_rx {
 	struct shmring_cursor *mine;
 	const struct shmring_cursor *peer;
 	__u64 near;
+	__u64 bound;
 };
 
 static inline __u32 *shmring_spsc_word(const struct shmring_spsc_tx *tx, __u64 pos)
@@ -407,7 +447,7 @@ static inline int shmring_spsc_commit_in_place(struct shmring_spsc_tx *tx, __u64
  * first what must not change between check and use.
  *
  * Return: payload bytes, -EAGAIN if there is no record yet, -EBADMSG if there is
- * one whose length cannot be.
+ * one whose length cannot be, -EPROTO if it is where none can be.
  */
 static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **payload)
 {
@@ -416,12 +456,19 @@ static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **pa
 	/* pairs with the store-release in shmring_spsc_publish() */
 	__u32 word = shmring_load_acquire(&((const struct shmring_record *)header)->word);
 	__u32 len = word & SHMRING_REC_LEN;
+	__u64 end = rx->head + shmring_record_size(len);
 
 	if (!word)
 		return -EAGAIN;
 	if (shmring_unlikely((word & ~SHMRING_REC_LEN) != SHMRING_REC_READY ||
-			     rx->head - rx->done + shmring_record_size(len) > rx->mask))
+			     end - rx->done > rx->mask))
 		return -EBADMSG;
+	if (shmring_unlikely((__s64)(end - rx->bound) > 0)) {
+		if (shmring_lane_beyond(&rx->peer->pos, rx->done, end, rx->mask, &rx->bound))
+			return -EPROTO;
+		if (shmring_load(&((const struct shmring_record *)header)->word) != word)
+			return -EAGAIN;
+	}
 	*payload = rec + sizeof(struct shmring_record);
 	return len;
 }
@@ -434,16 +481,20 @@ static inline long shmring_spsc_peek(struct shmring_spsc_rx *rx, const void **pa
  * As shmring_spsc_peek(), for whoever can guess: a length that has to be loaded delays the
  * look at the record after it, one that was compared does not.
  *
- * Return: where the payload is; NULL if there is no record, or another one.
+ * Return: where the payload is; NULL if there is no record, or another one, or if
+ * shmring_spsc_peek() has to ask how far records can be.
  */
 static inline const void *shmring_spsc_expect(const struct shmring_spsc_rx *rx, __u64 len)
 {
 	const unsigned char *rec = rx->data + (rx->done & rx->mask);
+	const __u64 size = shmring_record_size(len);
 	const void *header = rec;
 
 	/* pairs with the store-release in shmring_spsc_publish() */
 	if (shmring_unlikely(shmring_load_acquire(&((const struct shmring_record *)header)->word) !=
-			     (SHMRING_REC_READY | len) || shmring_record_size(len) > rx->mask))
+			     (SHMRING_REC_READY | len) ||
+			     (__s64)(rx->done + size - rx->bound) > 0 ||
+			     (size >= SHMRING_DATA_MIN && size > rx->mask)))
 		return NULL;
 	return rec + sizeof(struct shmring_record);
 }
@@ -515,7 +566,8 @@ static inline int shmring_lane_count(const struct shmring_spsc_tx *tx, __u64 fro
  * A producer may have died between the header word and its position, so the
  * records are asked, not the position: from @from to the first zero word.
  * Batches that were held back end there too, and vanish. Where the words make no
- * sense an earlier producer wrote nonsense: what is there counts as its end.
+ * sense an earlier producer wrote nonsense: what is there counts as its end. So does
+ * a record that consumers do not believe because it is beyond what was told.
  *
  * Return: whether records were found that nobody was told of.
  */
@@ -523,14 +575,14 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 {
 	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
 	__u64 pos = from, next, counted;
-	int cut = 0;
+	int cut = shmring_spsc_used(told, from, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE;
 	__u32 word;
 
 	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
-	while ((word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
+	while (!cut && (word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
 		next = pos + shmring_record_size(word & SHMRING_REC_LEN);
 		if ((word & ~SHMRING_REC_LEN & ~tx->chain) != SHMRING_REC_READY ||
-		    next - from > tx->mask) {
+		    next - from > tx->mask || (__s64)(next - told) > (__s64)tx->mask) {
 			cut = 1;
 			break;
 		}
@@ -548,8 +600,14 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	tx->records = records;
 	shmring_tally_note(tx->mine->tally, &tx->noted, shmring_tally_key(pos), records);
 	shmring_store(&tx->mine->records, records);
+	/*
+	 * Where more is told zero would be a lie, and is written when that was taken back: pairs
+	 * with _check(). Elsewhere what is here would be a record once this position is told:
+	 * pairs with the load-acquire in shmring_lane_beyond().
+	 */
+	if (cut && told - pos - 1 > tx->mask)
+		shmring_store_release(shmring_spsc_word(tx, pos), 0);
 	shmring_store_release(&tx->mine->pos, pos);
-	/* Last: where nothing is told to be more, zero is no lie. Pairs with _check(). */
 	if (cut)
 		shmring_store_release(shmring_spsc_word(tx, pos), 0);
 	return pos != told;
