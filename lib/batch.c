@@ -28,7 +28,7 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
 	to = payload;
 	for (k = 0; k < n; k++) {
 		if (iov[k].iov_len)
-			memcpy(to, iov[k].iov_base, iov[k].iov_len);
+			shmring_copy(to, iov[k].iov_base, iov[k].iov_len);
 		to += iov[k].iov_len;
 	}
 	return shmring_commit(r, len);
@@ -146,7 +146,7 @@ long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned in
 		if (err)
 			break;
 		if (msgs[sent].iov_len)
-			memcpy(payload, msgs[sent].iov_base, msgs[sent].iov_len);
+			shmring_copy_in(payload, msgs[sent].iov_base, msgs[sent].iov_len);
 		shmring_put(r, msgs[sent++].iov_len);
 	}
 	shmring_flush(r);

@@ -187,28 +187,60 @@ static void recv_batch_stops_before_what_does_not_fit(void)
 	shmring_close(p);
 }
 
-/* Copied by parts that overlap: nothing is read or written but the record. */
+/* Nothing is read or written but the record. */
+static void copied(struct shmring *p, struct shmring *c, unsigned char *out, unsigned char *in,
+		   size_t len)
+{
+	uint64_t most = shmring_record_size(len) + SHMRING_REC_TAIL;
+	unsigned char *beyond = p->tx.data + ((p->tx.tail + most) & p->tx.mask);
+	size_t i;
+
+	test_fill(out, len, len);
+	memset(beyond, 0xa5, 128);
+	CHECK_EQ(shmring_send(p, out, len, SHMRING_NOWAIT), 0);
+	for (i = 0; i < 128; i++)
+		CHECK_EQ(beyond[i], 0xa5);
+	CHECK_EQ(shmring_recv(c, in, len, SHMRING_NOWAIT), len);
+	CHECK(test_match(in, len, len));
+}
+
+/* Copied by parts that overlap. */
 static void every_length(void)
 {
 	struct shmring_opts o = test_opts(1 << 16, 0);
-	unsigned char *out, *in, *beyond;
+	unsigned char *out, *in;
 	struct shmring *p, *c;
-	uint64_t most;
-	size_t len, i;
+	size_t len;
 
 	NEED(!test_pair(&o, &p, &c));
 	for (len = 0; len <= 600 && !test_bad; len++) {
 		out = malloc(len);
 		in = malloc(len);
-		test_fill(out, len, len);
-		most = shmring_record_size(len) + SHMRING_REC_TAIL;
-		beyond = p->tx.data + ((p->tx.tail + most) & p->tx.mask);
-		memset(beyond, 0xa5, 128);
-		CHECK_EQ(shmring_send(p, out, len, SHMRING_NOWAIT), 0);
-		for (i = 0; i < 128; i++)
-			CHECK_EQ(beyond[i], 0xa5);
-		CHECK_EQ(shmring_recv(c, in, len, SHMRING_NOWAIT), len);
-		CHECK(test_match(in, len, len));
+		copied(p, c, out, in, len);
+		free(in);
+		free(out);
+	}
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Of two places that are so far apart in their pages long records are copied otherwise. */
+static void every_place(void)
+{
+	static const size_t lengths[] = { 521, 603, 2111, 5005, 8160 };
+	struct shmring_opts o = test_opts(1 << 16, 0);
+	struct shmring *p, *c;
+	size_t k, n;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (k = 0; k < sizeof(lengths) / sizeof(lengths[0]) && !test_bad; k++) {
+		unsigned char *out = malloc(lengths[k]), *in = malloc(lengths[k]);
+
+		/* Each goes on by an odd multiple of 8. */
+		for (n = 0; n < 512 && !test_bad; n++) {
+			CHECK(shmring_record_size(lengths[k]) % 16 == 8);
+			copied(p, c, out, in, lengths[k]);
+		}
 		free(in);
 		free(out);
 	}
@@ -582,6 +614,7 @@ int main(void)
 	RUN(batches_of_equal_records);
 	RUN(recv_batch_stops_before_what_does_not_fit);
 	RUN(every_length);
+	RUN(every_place);
 	RUN(gather_and_hold_back);
 	RUN(in_place_awaited_or_not);
 	RUN(deadlines);
