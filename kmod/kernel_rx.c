@@ -73,7 +73,7 @@ static ssize_t shmring_rx_read(struct shmring_consumer *c, void *buf, size_t cap
 			return len;
 		if (len > cap)
 			return -EMSGSIZE;
-		memcpy(buf, payload, len);
+		shmring_copy(buf, payload, len);
 		shmring_rx_next(c, len);
 	} while (shmring_rx_release(c));	/* it had been overwritten: go on behind it */
 	return len;
@@ -255,8 +255,10 @@ static int shmring_rx_deliver(struct shmring_consumer *c)
 	len = shmring_rx_peek(c, &payload);
 	if (len < 0)
 		return len;
-	if (c->copy)
-		payload = memcpy(c->copy, payload, len);
+	if (c->copy) {
+		shmring_copy(c->copy, payload, len);
+		payload = c->copy;
+	}
 	if (shmring_rx_record(c, payload, len))
 		return 1;
 	shmring_rx_next(c, len);

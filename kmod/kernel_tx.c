@@ -218,7 +218,7 @@ int shmring_tx_write(struct shmring_producer *p, const void *buf, size_t len)
 	int err = PTR_ERR_OR_ZERO(payload);
 
 	if (!err) {
-		memcpy(payload, buf, len);
+		shmring_copy(payload, buf, len);
 		shmring_spsc_put(&p->tx, len);
 		shmring_tx_publish(p);
 	}
@@ -344,7 +344,7 @@ int shmring_write_batch(struct shmring_producer *p, const struct kvec *vec, unsi
 		err = PTR_ERR_OR_ZERO(payload);
 		if (err)
 			break;
-		memcpy(payload, vec[done].iov_base, vec[done].iov_len);
+		shmring_copy(payload, vec[done].iov_base, vec[done].iov_len);
 		shmring_spsc_put(&p->tx, vec[done].iov_len);
 	}
 	if (p->tx.hold_word)
