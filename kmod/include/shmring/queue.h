@@ -281,7 +281,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		}
 		doubt = shmring_claim_doubt(c, lane, pos, end);
 		if (shmring_unlikely(doubt)) {
-			/* With the front as it was this is no matter of what others have claimed. */
+			/* With the front as it was it is no matter of others that claim. */
 			if (doubt == -EAGAIN || shmring_load_acquire(front) != was)
 				continue;
 			if (k == 1)
