@@ -201,8 +201,8 @@ FIXTURE_VARIANT(position) {
 FIXTURE_VARIANT_ADD(position, nothing_read) { 0, 0 };
 FIXTURE_VARIANT_ADD(position, some_read) { 96, 96 };
 FIXTURE_VARIANT_ADD(position, all_read) { SENT, SENT };
-FIXTURE_VARIANT_ADD(position, ahead_as_far_as_can_be) { SENT + 4096, SENT + 4096 };
-FIXTURE_VARIANT_ADD(position, too_far_ahead) { SENT + 4096 + 8, SENT };
+FIXTURE_VARIANT_ADD(position, ahead_as_far_as_can_be) { SENT + 4088, SENT + 4088 };
+FIXTURE_VARIANT_ADD(position, too_far_ahead) { SENT + 4096, SENT };
 FIXTURE_VARIANT_ADD(position, behind_as_far_as_can_be) { SENT - 4096ull, SENT - 4096ull };
 FIXTURE_VARIANT_ADD(position, too_far_behind) { SENT - 4096ull - 8, SENT };
 FIXTURE_VARIANT_ADD(position, far) { 1ull << 63, SENT };
