@@ -78,7 +78,7 @@ static int shmring_claim_adopt(struct shmring_handle *h)
 		return err == -ENOENT ? -EAGAIN : err;
 	/* On the memfd backend anybody may have written it. */
 	if (orphan.lane >= h->geo.producers || (orphan.pos & (SHMRING_REC_ALIGN - 1)) ||
-	    (orphan.end & (SHMRING_REC_ALIGN - 1)) || orphan.end - orphan.pos - 1 > c->mask)
+	    (orphan.end & (SHMRING_REC_ALIGN - 1)) || orphan.end - orphan.pos - 1 >= c->mask)
 		return -EPROTO;
 	c->lane = orphan.lane;
 	c->pos = orphan.pos;

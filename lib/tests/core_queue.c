@@ -99,6 +99,14 @@ static void queue_claim_made(void)
 		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
 		dead->hold_end = 8 + SIZE + 8;
 		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		/* As long as the lane: a record in it could be longer than any. */
+		dead->hold = shmring_tagged(0, SHMRING_HOLD_VALID);
+		dead->hold_end = SIZE;
+		r.shared->head[0].claim = shmring_tagged(SIZE, 1 + 1);
+		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
+		dead->hold_end = SIZE - 8;
+		r.shared->head[0].claim = shmring_tagged(SIZE - 8, 1 + 1);
+		CHECK(shmring_claim_made(&g, 1, &o, SIZE - 1));
 		dead->hold_end = 12;
 		CHECK(!shmring_claim_made(&g, 1, &o, SIZE - 1));
 		ring_free(&r);

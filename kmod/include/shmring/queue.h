@@ -487,8 +487,8 @@ static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
 	__u32 lane = (__u32)(hold & (SHMRING_HOLD_VALID - 1));
 
 	if (!(hold & SHMRING_HOLD_VALID) || lane >= g->producers ||
-	    (end & (SHMRING_REC_ALIGN - 1)) || end - pos - 1 > mask)
-		return 0;
+	    (end & (SHMRING_REC_ALIGN - 1)) || end - pos - 1 >= mask)
+		return 0;	/* a claim has room for a header behind it */
 	/* pairs with the swap in shmring_claim_try(): proof is written before it */
 	front = shmring_load_acquire(&g->shared->head[lane].claim);
 	if ((__s64)(shmring_tagged_pos(front) - end) < 0)
