@@ -20,6 +20,7 @@
 
 #define SHMRING_BUDGET		64
 #define SHMRING_RELEASE_EVERY	16
+#define SHMRING_READ_TRIES	4
 
 static long shmring_rx_peek(struct shmring_consumer *c, const void **payload)
 {
@@ -61,13 +62,19 @@ static int shmring_rx_check(struct shmring_consumer *c)
 	return err;
 }
 
-/* The next record, copied and given back. Return: payload bytes, or -errno. */
+/*
+ * The next record, copied and given back. One that was overwritten meanwhile is left out, but a
+ * producer can have that happen to all of them, for ever.
+ *
+ * Return: payload bytes, or -errno: -ESTALE: a few were left out, and there may be more.
+ */
 static ssize_t shmring_rx_read(struct shmring_consumer *c, void *buf, size_t cap)
 {
 	const void *payload;
+	unsigned int tries;
 	long len;
 
-	do {
+	for (tries = 0; tries < SHMRING_READ_TRIES; tries++) {
 		len = shmring_rx_peek(c, &payload);
 		if (len < 0)
 			return len;
@@ -75,8 +82,10 @@ static ssize_t shmring_rx_read(struct shmring_consumer *c, void *buf, size_t cap
 			return -EMSGSIZE;
 		shmring_copy(buf, payload, len);
 		shmring_rx_next(c, len);
-	} while (shmring_rx_release(c));	/* it had been overwritten: go on behind it */
-	return len;
+		if (!shmring_rx_release(c))
+			return len;
+	}
+	return -ESTALE;
 }
 
 /* ---- called by its module -------------------------------------------------- */
@@ -136,7 +145,8 @@ EXPORT_SYMBOL_GPL(shmring_release);
  *
  * Context: atomic; one call at a time for each consumer.
  * Return: payload bytes, -EMSGSIZE (it has more than @cap, and stays), or an error as
- * shmring_peek().
+ * shmring_peek(). -EAGAIN also where records of an OVERWRITE ring were overwritten while they
+ * were copied, one after the other: there may be more.
  */
 ssize_t shmring_read(struct shmring_consumer *c, void *buf, size_t cap)
 {
@@ -148,6 +158,8 @@ ssize_t shmring_read(struct shmring_consumer *c, void *buf, size_t cap)
 		gone = shmring_peers_gone(&c->m.ep, c->m.ring);
 		len = shmring_rx_read(c, buf, cap);
 	}
+	if (len == -ESTALE)
+		return -EAGAIN;
 	if (len != -EAGAIN)
 		return len;
 	err = shmring_rx_check(c);
@@ -277,12 +289,13 @@ static void shmring_rx_work(struct work_struct *work)
 		return;
 	atomic_set(&c->m.ep.sleepers, 0);
 	while (left) {
+		cond_resched();		/* there may have been much to copy */
 		ret = shmring_rx_deliver(c);
 		if (ret > 0)
 			break;
 		if (ret != -EAGAIN)
 			left--;	/* a liar has no more than its turn, either */
-		if (ret && ret != -EAGAIN)
+		if (ret && ret != -EAGAIN && ret != -ESTALE)
 			shmring_rx_tell(c, ret);
 		if (c->ahead >= SHMRING_RELEASE_EVERY || (c->ahead && ret)) {
 			shmring_rx_release(c);

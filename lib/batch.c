@@ -40,6 +40,9 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
  */
 #define SHMRING_RUN	512
 
+/* Records of an OVERWRITE ring in one call. */
+#define SHMRING_WHOLE_MOST	64
+
 /* How many of @n records fit @room bytes and one run. */
 static inline __attribute__((always_inline))
 unsigned int shmring_run(uint64_t size, uint64_t room, unsigned int n)
@@ -296,23 +299,60 @@ static long shmring_copy_batch(struct shmring_handle *h, struct iovec *msgs, uns
 				   shmring_take_there(&h->core.rx, msgs + 1, n - 1));
 }
 
+/* Return: how many were copied, to be released. */
+static long shmring_copy_some(struct shmring *r, struct iovec *msgs, unsigned int n,
+			      uint64_t deadline)
+{
+	const void *payload;
+	long len = shmring_first(r, &payload, n, deadline);
+
+	if (len < 0)
+		return len;
+	if ((size_t)len > msgs[0].iov_len)
+		return -EMSGSIZE;
+	return shmring_copy_batch(shmring_handle(r), msgs, n, payload, (size_t)len);
+}
+
+/*
+ * Of an OVERWRITE ring copies are records once they are known to be whole. What was overwritten
+ * meanwhile leaves no length behind, and the next attempt is for fewer.
+ */
+static long shmring_recv_whole(struct shmring *r, struct iovec *msgs, unsigned int n,
+			       uint64_t deadline)
+{
+	size_t caps[SHMRING_WHOLE_MOST];
+	unsigned int laps = 0, k;
+	long got;
+	int err;
+
+	if (n > SHMRING_WHOLE_MOST)
+		n = SHMRING_WHOLE_MOST;
+	for (k = 0; k < n; k++)
+		caps[k] = msgs[k].iov_len;
+	do {
+		got = shmring_copy_some(r, msgs, n, deadline);
+		if (got < 0 || !shmring_release(r))
+			return got;
+		for (k = 0; k < n; k++)
+			msgs[k].iov_len = caps[k];
+		n = (n + 1) / 2;
+		err = shmring_lapped(deadline, &laps);
+	} while (!err);
+	return err;
+}
+
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 			uint64_t deadline)
 {
-	struct shmring_handle *h = shmring_handle(r);
-	const void *payload;
-	long len, got;
+	long got;
 
 	if (!n)
 		return -EINVAL;
-	do {
-		len = shmring_first(r, &payload, n, deadline);
-		if (len < 0)
-			return len;
-		if ((size_t)len > msgs[0].iov_len)
-			return -EMSGSIZE;
-		got = shmring_copy_batch(h, msgs, n, payload, (size_t)len);
-	} while (shmring_release(r));	/* overwritten meanwhile: once more */
+	if (shmring_handle(r)->geo.full_policy == SHMRING_FULL_OVERWRITE)
+		return shmring_recv_whole(r, msgs, n, deadline);
+	got = shmring_copy_some(r, msgs, n, deadline);
+	if (got > 0)
+		shmring_release(r);
 	return got;
 }
 
@@ -320,9 +360,11 @@ long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t le
 		     void *arg, uint64_t max, uint64_t deadline)
 {
 	const void *payload;
+	unsigned int laps = 0;
 	uint64_t taken = 0;
 	bool stop = false;
 	long len;
+	int err;
 
 	if (!fn)
 		return -EINVAL;
@@ -334,8 +376,14 @@ long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t le
 			return taken ? (long)taken : len;
 		}
 		stop = fn(payload, (size_t)len, arg);
-		if (!shmring_release(r))
+		if (!shmring_release(r)) {
 			taken++;
+			laps = 0;
+			continue;
+		}
+		err = shmring_lapped(taken ? SHMRING_NOWAIT : deadline, &laps);
+		if (err)
+			return taken ? (long)taken : err;
 	}
 	return (long)taken;
 }

@@ -388,6 +388,7 @@ void shmring_arm_end(struct shmring_handle *h);
 bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goal,
 			uint64_t deadline, bool always);
 int shmring_late(uint64_t deadline);
+int shmring_lapped(uint64_t deadline, unsigned int *laps);
 int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline);
 bool shmring_probe_due(struct shmring_handle *h);
 int shmring_check_events(const struct shmring_handle *h, uint32_t events);

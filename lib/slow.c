@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #define SHMRING_LOOK_EVERY	32	/* long records committed in place */
+#define SHMRING_LAPS_MOST	16	/* records overwritten while they were copied */
 
 static int shmring_no_role(const struct shmring_handle *h)
 {
@@ -309,11 +310,29 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 }
 
 /* Of a ring with many: the next record by the short way, or as it is found. */
+/**
+ * shmring_lapped() - what was copied had been overwritten meanwhile: once more?
+ * @deadline: the caller's
+ * @laps: how often that happened in a row
+ *
+ * A producer can have it happen each time.
+ *
+ * Return: 0: yes; -EAGAIN, -ETIMEDOUT.
+ */
+int shmring_lapped(uint64_t deadline, unsigned int *laps)
+{
+	if (deadline == SHMRING_NOWAIT)
+		return ++*laps < SHMRING_LAPS_MOST ? 0 : -EAGAIN;
+	return shmring_late(deadline);
+}
+
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
 	struct shmring_handle *h = shmring_handle(r);
+	unsigned int laps = 0;
 	const void *payload;
 	long len;
+	int err;
 
 	if (h->in && h->in->recv) {
 		len = h->in->recv(h, buf, cap);
@@ -327,6 +346,9 @@ long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 		if ((size_t)len > cap)
 			return -EMSGSIZE;
 		shmring_copy(buf, payload, (size_t)len);
-	} while (shmring_release(r));	/* overwritten meanwhile: once more */
-	return len;
+		if (!shmring_release(r))
+			return len;
+		err = shmring_lapped(deadline, &laps);
+	} while (!err);
+	return err;
 }

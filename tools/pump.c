@@ -13,6 +13,7 @@
 #include "tool.h"
 
 #define BATCH		512		/* records per write; twice that in pieces is IOV_MAX */
+#define LAPS_MOST	16		/* batches that were overwritten while they were copied */
 #define LOOK_NS		1000000000ULL	/* how often a pipe nobody reads is looked for */
 
 static int write_all(int fd, const struct iovec *iov, int n)
@@ -88,7 +89,7 @@ static unsigned int copy_batch(const struct tool_peer *peer, struct iovec *msgs,
 static long peek_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
 		       uint64_t deadline)
 {
-	unsigned int whole;
+	unsigned int whole, laps = 0;
 	long n;
 
 	if (!peer->room)
@@ -104,6 +105,10 @@ static long peek_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int 
 		whole = copy_batch(peer, msgs, (unsigned int)n);
 		if (whole == n && !shmring_release(peer->r))
 			return n;
+		if (tool_stopped)
+			return -EINTR;
+		if (++laps >= LAPS_MOST && deadline != SHMRING_FOREVER && tool_now() >= deadline)
+			return deadline == SHMRING_NOWAIT ? -EAGAIN : -ETIMEDOUT;
 		/* All that were peeked at would be released; or were too many for its pace. */
 		want = whole < n ? whole : (whole + 1) / 2;
 	}

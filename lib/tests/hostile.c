@@ -1023,6 +1023,70 @@ static void joining_what_is_overwritten_ends(void)
 	shmring_close(p);
 }
 
+#define LAP_LANE	(1 << 20)
+#define LAP_MARKS	8
+
+struct lap {
+	struct shmring_cursor *cursor;
+	uint32_t *lane;
+	uint64_t limit;
+	unsigned int times;
+};
+
+/* The lane is overwritten twice, and has a mark to go on from, and a record there. */
+static void lap_move(struct lap *lap)
+{
+	const uint64_t step = LAP_LANE / LAP_MARKS;
+	uint64_t k;
+
+	lap->limit += 2 * LAP_LANE;
+	for (k = 0; k < LAP_MARKS; k++) {
+		shmring_store(&lap->lane[k * step / 4], SHMRING_REC_READY | (uint32_t)step);
+		shmring_store_release(&lap->cursor->mark[k].pos, lap->limit - LAP_LANE + k * step);
+	}
+	shmring_store(&lap->cursor->pos, lap->limit - step);
+	shmring_store_release(&lap->cursor->limit, lap->limit);
+}
+
+static int lap_seen(const void *payload, size_t len, void *arg)
+{
+	struct lap *lap = arg;
+
+	(void)payload;
+	(void)len;
+	lap_move(lap);
+	return ++lap->times >= 1000;
+}
+
+/* Whatever is looked at has been overwritten when it is given back: calls come back all the same. */
+static void lapped_again_and_again(void)
+{
+	struct shmring_opts o = test_opts(LAP_LANE, 0);
+	struct lap lap = { 0 };
+	struct shmring *p, *c;
+	uint64_t until;
+	size_t bytes;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(lap.cursor = cursor_of(p, 0));
+	NEED(lap.lane = shmring_data(p, &bytes));
+	lap_move(&lap);
+	CHECK_EQ(shmring_consume(c, lap_seen, &lap, 4, SHMRING_NOWAIT), -EAGAIN);
+	CHECK(lap.times > 1 && lap.times < 1000);
+	until = test_in_ms(50);
+	do {
+		lap.times = 0;
+	} while (!shmring_consume(c, lap_seen, &lap, 4, until));
+	CHECK_EQ(shmring_consume(c, lap_seen, &lap, 4, until), -ETIMEDOUT);
+	munmap(lap.cursor, 4096);
+	shmring_close(p);
+	shmring_close(c);
+}
+
 int main(void)
 {
 	START();
@@ -1058,5 +1122,6 @@ int main(void)
 	RUN(holes_are_refused);
 	RUN(threshold_that_cannot_be);
 	RUN(joining_what_is_overwritten_ends);
+	RUN(lapped_again_and_again);
 	DONE();
 }
