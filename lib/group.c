@@ -147,7 +147,9 @@ static bool shmring_enough_in(const struct shmring_handle *h, unsigned int slot)
 
 	if ((int64_t)used <= 0)
 		return false;
-	if (used > tx->mask || used >= shmring_load(&peer->wake_at))
+	/* Where no record can begin none is looked for: waking it costs less. */
+	if (used > tx->mask || (from & (SHMRING_REC_ALIGN - 1)) ||
+	    used >= shmring_load(&peer->wake_at))
 		return true;
 	return records <= used / sizeof(struct shmring_record) &&
 	       shmring_lane_records(tx->data, tx->mask, from, records) == records;

@@ -833,6 +833,49 @@ static void forged_arming(void)
 	shmring_close(p);
 }
 
+/*
+ * An armed consumer says to have read up to where no record begins, and to wait for so many: its
+ * producer counts no headers from there. (Of what is not aligned an acquiring load kills on arm64.)
+ */
+static void forged_position_of_who_waits(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_cursor *cursor;
+	struct shmring_meta *meta;
+	struct shmring *p, *c;
+	char buf[24] = "";
+	uint64_t off;
+	int n;
+
+	o.topology = SHMRING_TOPO_MPSC;
+	o.producers = 2;
+	o.consumers = 1;
+	for (off = 1; off < 8; off++) {
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(c, 2));
+		NEED(!shmring_info(c, &info));
+		meta = mmap(NULL, info.control_size, PROT_READ, MAP_SHARED, shmring_fd(c), 0);
+		NEED(meta != MAP_FAILED);
+		for (n = 0; n < 64; n++) {
+			CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
+			CHECK_EQ(shmring_recv(c, buf, 24, 0), 24);
+		}
+		NEED(shmring_pollfd(c) >= 0);
+		CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+		while (!(shmring_load(&meta->rx_state) & SHMRING_STATE_ARMED))
+			sched_yield();	/* a thread arms, without the module */
+		shmring_store(&cursor->lane[0].pos, 1024 + off);
+		shmring_store(&cursor->wake_at, 1ull << 50);
+		shmring_store(&cursor->wake_records, 3);
+		CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
+		munmap(cursor, 4096);
+		munmap(meta, info.control_size);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 /* Copy the file of a ring, change one field of META, and try to attach. */
 static int attach_changed(struct shmring *p, size_t field, uint64_t value, size_t width,
 			  int64_t grow)
@@ -1117,6 +1160,7 @@ int main(void)
 	RUN(limit_without_a_mark);
 	RUN(sent_far_ahead);
 	RUN(forged_arming);
+	RUN(forged_position_of_who_waits);
 	RUN(meta_that_contradicts_the_file);
 	RUN(unnamed_rings_cannot_be_cut);
 	RUN(holes_are_refused);
