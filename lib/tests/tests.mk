@@ -2,9 +2,9 @@
 # The library's tests, included by lib/Makefile. Statically linked against the library, so
 # that a copy of the file is all that a guest needs.
 
-TESTS	:= core core_merge core_queue core_broadcast core_circle core_threads step fuzz_consumer \
-	fuzz_producer errors transfer ready death names scm raw info hostile foreign geometry limits many \
-	uring storm rounds space drain order scribble untold
+TESTS	:= core core_merge core_queue core_broadcast core_circle core_takeover core_threads step \
+	fuzz_consumer fuzz_producer errors transfer ready death names scm raw info hostile foreign \
+	geometry limits many uring storm rounds space drain order scribble untold
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -62,8 +62,8 @@ check-variant: tests
 # The ring core needs no library: what is plain memory runs on any machine that QEMU knows.
 AARCH64_CC	?= aarch64-linux-gnu-gcc
 AARCH64_QEMU	?= qemu-aarch64-static
-CORE_TESTS	:= core core_merge core_queue core_broadcast core_circle core_threads step fuzz_consumer \
-	fuzz_producer
+CORE_TESTS	:= core core_merge core_queue core_broadcast core_circle core_takeover core_threads step \
+	fuzz_consumer fuzz_producer
 .PHONY: check-aarch64 fuzz
 check-aarch64:
 	@if ! command -v $(AARCH64_CC) > /dev/null || ! command -v $(AARCH64_QEMU) > /dev/null; then \

@@ -558,9 +558,35 @@ static inline int shmring_lane_count(const struct shmring_spsc_tx *tx, __u64 fro
 	return pos == to;
 }
 
+/*
+ * How many records an SPSC ring's producers published up to @end, where they told of @records and
+ * got to @told. A producer notes nothing, for the consumer does: the last one may have counted
+ * its last publication or not, and the consumer's count tells which.
+ */
+static inline __u64 shmring_spsc_recount(const struct shmring_spsc_tx *tx, __u64 told, __u64 end,
+					 __u64 records)
+{
+	const struct shmring_cursor *peer = tx->peer;
+	__u64 pos, count = shmring_load(&peer->records), last = 0;
+	unsigned int tries;
+
+	if (told == end || !shmring_lane_count(tx, told, end, &last))
+		return records;
+	for (tries = 0; tries < SHMRING_RECOUNT_TRIES; tries++) {
+		/* pairs with the store-release in shmring_spsc_release() */
+		pos = shmring_load_acquire(&peer->pos);
+		if (shmring_tally_find(peer->tally, shmring_tally_key(pos), &count))
+			break;
+	}
+	if (tries == SHMRING_RECOUNT_TRIES || !shmring_lane_count(tx, pos, end, &count) ||
+	    count != records)
+		records += last;
+	return records;
+}
+
 /**
  * shmring_lane_recover() - find the end of what earlier producers published
- * @tx: producer, with @data, @mask and @mine set
+ * @tx: producer, with @data, @mask and @mine set; @peer only of an SPSC ring
  * @from: position of a record, or of the end
  *
  * A producer may have died between the header word and its position, so the
@@ -588,10 +614,13 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 		}
 		pos = next;
 	}
-	/* What it had noted is the count where it told to be; the rest it did not tell of. */
+	/* Before the position is told: nobody after this one could correct the count. */
 	counted = records;
-	if (shmring_tally_find(tx->mine->tally, shmring_tally_key(told), &counted) &&
-	    shmring_lane_count(tx, told, pos, &counted))
+	if (tx->peer)
+		records = shmring_spsc_recount(tx, told, pos, records);
+	/* What it had noted is the count where it told to be; the rest it did not tell of. */
+	else if (shmring_tally_find(tx->mine->tally, shmring_tally_key(told), &counted) &&
+		 shmring_lane_count(tx, told, pos, &counted))
 		records = counted;
 	tx->tail = pos;
 	tx->seen = from;
@@ -613,31 +642,6 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	return pos != told;
 }
 
-/*
- * The producer of an SPSC ring notes nothing, for the consumer does: its predecessor may
- * have counted its last publication or not, and the consumer's count tells which.
- */
-static inline void shmring_spsc_recount(struct shmring_spsc_tx *tx, __u64 told, __u64 records)
-{
-	const struct shmring_cursor *peer = tx->peer;
-	__u64 pos, count = shmring_load(&peer->records), last = 0;
-	unsigned int tries;
-
-	if (told == tx->tail || !shmring_lane_count(tx, told, tx->tail, &last))
-		return;
-	tx->records = records;
-	for (tries = 0; tries < SHMRING_RECOUNT_TRIES; tries++) {
-		/* pairs with the store-release in shmring_spsc_release() */
-		pos = shmring_load_acquire(&peer->pos);
-		if (shmring_tally_find(peer->tally, shmring_tally_key(pos), &count))
-			break;
-	}
-	if (tries == SHMRING_RECOUNT_TRIES || !shmring_lane_count(tx, pos, tx->tail, &count) ||
-	    count != records)
-		tx->records += last;
-	shmring_store(&tx->mine->records, tx->records);
-}
-
 /**
  * shmring_spsc_recover() - take over from earlier producers
  * @tx: producer, with @data, @mask, @peer, @mine and @fence set
@@ -649,12 +653,10 @@ static inline int shmring_spsc_recover(struct shmring_spsc_tx *tx)
 {
 	/* pairs with the store-release in shmring_spsc_release() */
 	__u64 head = shmring_load_acquire(&tx->peer->pos);
-	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
 
 	if (head & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
 	shmring_lane_recover(tx, head);
-	shmring_spsc_recount(tx, told, records);
 	return shmring_spsc_armed(tx->peer, tx->tail, tx->records, tx->fence) > 0;
 }
 
