@@ -84,10 +84,13 @@ const struct shmring_out shmring_mpsc_out = {
 
 static int shmring_queue_start(struct shmring_handle *h)
 {
+	int err;
+
 	shmring_lane_start(h);
-	if (shmring_queue_recover(&h->core.tx, h->group))
+	err = shmring_queue_recover(&h->core.tx, h->group);
+	if (err > 0)
 		shmring_lane_found(h);
-	return 0;
+	return err < 0 ? err : 0;
 }
 
 static int shmring_queue_look(struct shmring_handle *h, size_t len)

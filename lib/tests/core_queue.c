@@ -244,6 +244,85 @@ static void queue_broken(void)
 	ring_free(&r);
 }
 
+/* 300 records came and went, and then headers lead round the lane in a circle. */
+static void circle(void)
+{
+	__u64 pos;
+	__u32 n;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 2, 0);
+	for (n = 0; n < 300; n++) {
+		CHECK_EQ(ring_send(&tx[0], n, 24), 0);
+		NEXT(0, n);
+		ring_release(&rx[0]);
+	}
+	for (pos = 0; pos < SIZE; pos += 32)
+		record(0, pos)->word = SHMRING_REC_READY | 24;
+}
+
+static long drain(unsigned int most, unsigned int claim)
+{
+	unsigned int n;
+	__u32 id;
+	long len = 0;
+
+	for (n = 0; n < most && len >= 0; n++) {
+		len = ring_next(&rx[0], &id, claim);
+		if (len >= 0)
+			ring_release(&rx[0]);
+	}
+	return len;
+}
+
+/* What is remembered as nonsense is the word at the front, not one that was looked at as well. */
+static void queue_word_of_nonsense(void)
+{
+	__u64 front;
+
+	circle();
+	front = tx[0].tx.tail;
+	for (; front < tx[0].tx.tail + SIZE; front += 32) {
+		record(0, front)->word = SHMRING_REC_READY | 24;
+		record(0, front + 32)->word = 0;
+		if (drain(1, 8) == -EPROTO)
+			break;
+	}
+	CHECK_EQ(rx[0].c.broken, 1);
+	shmring_claim_mend(&rx[0].c);
+	CHECK_EQ(rx[0].c.broken, 1);
+	NOTHING(0);
+	ring_free(&r);
+}
+
+/* A consumer sets the front back and is gone, as the producer is: nothing of that is endless. */
+static void queue_front_set_back(void)
+{
+	__u64 back;
+
+	for (back = 1ull << 20; back <= 1ull << 40; back <<= 20) {
+		circle();
+		r.cursor[0]->pos += 1ull << 44;
+		r.shared->head[0].claim += shmring_tagged(1ull << 44, 0);
+		CHECK_EQ(drain(10 * SIZE, 1), -EPROTO);
+		ring_end(&r, 0, SHMRING_SLOT_DEAD);
+		r.shared->head[0].claim -= shmring_tagged(back, 0);
+		ring_end(&r, 2, SHMRING_SLOT_DEAD);
+		CHECK(drain(10 * SIZE, 1) < 0);
+		ring_free(&r);
+	}
+}
+
+/* Where tagged positions wrap and others do not no producer begins. */
+static void queue_front_at_the_end(void)
+{
+	begin(SHMRING_TOPO_QUEUE, 1, 2, 0);
+	r.shared->head[0].claim = shmring_tagged((1ull << 61) - 2 * SIZE, 3);
+	ring_end(&r, 2, SHMRING_SLOT_DEAD);
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK_EQ(ring_tx_begin(&r, 0, &tx[0]), -EPROTO);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -254,5 +333,8 @@ int main(void)
 	RUN(queue_plenty);
 	RUN(queue_forged_front);
 	RUN(queue_broken);
+	RUN(queue_word_of_nonsense);
+	RUN(queue_front_set_back);
+	RUN(queue_front_at_the_end);
 	DONE();
 }

@@ -51,6 +51,8 @@
 
 #define SHMRING_CLAIM_TRIES	64
 #define SHMRING_GATE_TRIES	4
+/* No lane gets so far. Tagged positions wrap at twice that, others later. */
+#define SHMRING_QUEUE_END	(1ull << 60)
 
 static inline __u64 shmring_tagged(__u64 pos, __u64 tag)
 {
@@ -92,7 +94,8 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @front: where it is: the lane's front as it was
  * @blamed: position at which the last nonsense in a lane was told of, plus one; 0: none of
  *	this producer's
- * @told: how far each producer said to be when that was last asked and could be
+ * @told: how far each producer said to be when shmring_claim_doubt() last asked and it could be
+ * @plenty: the same, when shmring_claim_share() did; not to be believed
  * @data: the lanes, each mapped twice in a row
  */
 struct shmring_claims {
@@ -118,6 +121,7 @@ struct shmring_claims {
 	__u64 front[SHMRING_SLOTS_MAX];
 	__u64 blamed[SHMRING_SLOTS_MAX];
 	__u64 told[SHMRING_SLOTS_MAX];
+	__u64 plenty[SHMRING_SLOTS_MAX];
 	const unsigned char *data[SHMRING_SLOTS_MAX];
 };
 
@@ -166,14 +170,15 @@ static inline int shmring_claim_nonsense(struct shmring_claims *c, __u32 lane, _
 }
 
 /*
- * Records of @lane from @pos, its front, to @end: can there be any? Return: 0; -EAGAIN: that has to
- * be seen again; -EPROTO.
+ * Records of @lane from @pos, its front, to @end: can there be any? By what was told before, too,
+ * unless the front was set back since. Return: 0; -EAGAIN: that has to be seen again; -EPROTO.
  */
 static inline int shmring_claim_doubt(struct shmring_claims *c, __u32 lane, __u64 pos, __u64 end)
 {
 	__u64 bound;
 
-	if (shmring_likely((__s64)(end - c->told[lane]) <= (__s64)c->mask))
+	if (shmring_likely((__s64)(end - c->told[lane]) <= (__s64)c->mask &&
+			   (__s64)(c->told[lane] - pos) <= (__s64)c->mask + 1))
 		return 0;
 	if (shmring_lane_beyond(&shmring_group_cursor(&c->g, lane)->pos, pos, end, c->mask, &bound))
 		return -EPROTO;
@@ -221,11 +226,12 @@ static inline void shmring_claim_hold(struct shmring_claims *c, __u64 hold)
 
 /*
  * How many bytes of a lane this consumer may claim at once. The producer's position is
- * asked for when what it had told is used up, and decides nothing but this.
+ * asked for when what it had told is used up, and decides nothing but this: header words were
+ * loaded before it, and would have to be loaded again.
  */
 static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __u64 pos)
 {
-	__u64 rest = c->told[lane] - pos, told;
+	__u64 rest = c->plenty[lane] - pos, told;
 
 	if (c->most < 2)
 		return 0;
@@ -234,7 +240,7 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 		rest = told - pos;
 		if (rest > c->mask)
 			return 0;
-		c->told[lane] = told;
+		c->plenty[lane] = told;
 	}
 	return rest / (2 * c->g.consumers);
 }
@@ -257,7 +263,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		__u32 owner = (__u32)(was & SHMRING_TAG_MASK), slot = owner - 1;
 		__u64 share = 0;
 		long len = -EAGAIN;
-		__u32 word = 0;
+		__u32 word = 0, first = 0;
 
 		for (k = 0; k < n || (k < most && end - pos < share); k++) {
 			/* pairs with the store-release in shmring_lane_publish() */
@@ -266,9 +272,11 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (len < 0)
 				break;
 			end += shmring_record_size((__u64)len);
-			if (!k)
+			if (!k) {
+				first = word;
 				share = shmring_claim_share(c, lane, pos);
-			if ((__s64)(c->told[lane] - end) > SHMRING_FETCH_AHEAD)
+			}
+			if ((__s64)(c->plenty[lane] - end) > SHMRING_FETCH_AHEAD)
 				shmring_fetch(shmring_claim_word(c, lane, end),
 					      SHMRING_FETCH_AHEAD);
 		}
@@ -285,7 +293,7 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			if (doubt == -EAGAIN || shmring_load_acquire(front) != was)
 				continue;
 			if (k == 1)
-				return shmring_claim_nonsense(c, lane, was, word, -EPROTO);
+				return shmring_claim_nonsense(c, lane, was, first, -EPROTO);
 			n = 1;		/* the first of them may be one */
 			most = 1;
 			continue;
@@ -574,14 +582,17 @@ static inline int shmring_queue_refresh(struct shmring_spsc_tx *tx, const struct
  * The walk begins at the front: what is claimed and still read is not free, but is no matter of
  * this producer's, and its words may be anything by now.
  *
- * Return: as shmring_lane_recover().
+ * Return: as shmring_lane_recover(), or -EPROTO: the front cannot be.
  */
 static inline int shmring_queue_recover(struct shmring_spsc_tx *tx, const struct shmring_group *g)
 {
 	/* pairs with the swap in shmring_claim_try() */
-	__u64 front = shmring_load_acquire(&g->shared->head[g->slot].claim);
-	int found = shmring_lane_recover(tx, shmring_tagged_pos(front));
+	__u64 front = shmring_tagged_pos(shmring_load_acquire(&g->shared->head[g->slot].claim));
+	int found;
 
+	if (front >= SHMRING_QUEUE_END)
+		return -EPROTO;
+	found = shmring_lane_recover(tx, front);
 	/* Nothing is known of who reads what: ask before the first record. */
 	tx->seen = tx->tail - tx->mask - 1;
 	tx->limit = tx->tail;
