@@ -374,6 +374,91 @@ static void forged_position_and_a_successor(void)
 	ring_free(&r);
 }
 
+/* A consumer is stopped while tickets come round: after that there is order. */
+static void overwrite_away(void)
+{
+	static const __u64 away[] = {
+		0, 0x70000000, 0x80000000, 0xc0000000, 0xfff00000, 1ull << 32, 3ull << 31,
+	};
+	__u32 id, n, next, round;
+	size_t k;
+
+	for (k = 0; k < sizeof(away) / sizeof(*away); k++) {
+		begin(SHMRING_TOPO_BROADCAST, 2, 1, 1);
+		for (n = 0; n < 200; n++) {
+			CHECK(ring_send(&tx[n & 1], n, 24) >= 0);
+			NEXT(0, n);
+			ring_release(&rx[0]);
+		}
+		r.shared->tickets += away[k];
+		for (n = 0; n < 1000; n++) {
+			CHECK(ring_send(&tx[0], 0, 24) >= 0);
+			CHECK(ring_send(&tx[1], 0, 24) >= 0);
+		}
+		while (ring_next(&rx[0], &id, 1) >= 0)
+			ring_release(&rx[0]);
+		for (next = 1, round = 0; round < 1000 && !test_bad; round++) {
+			/* Those of one lane, and then one of the other. */
+			for (n = 0; n < 6; n++)
+				CHECK(ring_send(&tx[n == 5], next + n, 24) >= 0);
+			for (n = 0; n < 6; n++, next++) {
+				NEXT(0, next);
+				ring_release(&rx[0]);
+			}
+		}
+		ring_free(&r);
+	}
+}
+
+/*
+ * A producer and a consumer, both liars and both gone, have a successor begin far behind all others:
+ * these hear it all the same.
+ */
+static void begun_far_behind(void)
+{
+	__u32 id, n, k, got[2] = { 0, 0 }, errors = 0;
+	long len;
+
+	ring_make(&r, SHMRING_TOPO_BROADCAST, 1, 3, SIZE, 0);
+	r.cursor[0]->pos = 1ull << 40;
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	for (k = 0; k < 3; k++)
+		ring_rx_begin(&r, 1 + k, &rx[k]);
+	settle();
+	for (n = 0; n < 300; n++) {
+		CHECK(ring_send(&tx[0], n, 24) >= 0);
+		for (k = 0; k < 3; k++) {
+			NEXT(k, n);
+			ring_release(&rx[k]);
+		}
+	}
+	r.cursor[0]->pos -= 1ull << 36;
+	r.cursor[3]->lane[0].pos -= 1ull << 36;
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	ring_end(&r, 3, SHMRING_SLOT_DEAD);
+	settle();
+	for (n = 0; n < 2000; n++) {
+		CHECK(ring_send(&tx[0], n, 24) >= 0);
+		for (k = 0; k < 2; k++) {
+			while ((len = ring_next(&rx[k], &id, 1)) != -EAGAIN) {
+				errors += len < 0;
+				if (len < 0)
+					continue;
+				got[k]++;
+				ring_release(&rx[k]);
+			}
+			/* As before a sleep. */
+			errors += shmring_merge_check(&rx[k].m) < 0;
+		}
+	}
+	/* With one of the liar's that lies where it begins. */
+	CHECK(got[0] >= 2000 && got[0] <= 2001);
+	CHECK(got[1] >= 2000 && got[1] <= 2001);
+	CHECK(errors <= 4);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -388,5 +473,7 @@ int main(void)
 	RUN(overwrite_limit);
 	RUN(overwrite_too_long);
 	RUN(overwrite_beyond_the_limit);
+	RUN(overwrite_away);
+	RUN(begun_far_behind);
 	DONE();
 }

@@ -43,9 +43,9 @@ static void take(__u32 k)
 }
 
 /*
- * A producer is killed in its sixth publication, its successor in the takeover; the third one has to
- * count what was published. @read: how many of the first five the consumer has read before that; 6:
- * and the last one before the takeover. Return: whether the second was killed.
+ * A producer is killed in its sixth publication, its successor in the takeover; the third one has
+ * to count what was published. @read: how many of the first five the consumer has read before that;
+ * 6: and the last one before the takeover. Return: whether the second was killed.
  */
 static int kill_two(__u32 topology, unsigned int read, int at_send, int at_takeover)
 {
@@ -143,8 +143,8 @@ static long drain(__u32 k, __u32 *own, __u32 *other)
 
 /*
  * A consumer of a QUEUE looks at a header that does not hold because it leads round the lane in a
- * circle, and meanwhile a successor cuts it off. Whoever claims it all the same puts the front where
- * the successor never was. Return: whether there was time for that.
+ * circle, and meanwhile a successor cuts it off. Whoever claims it all the same puts the front
+ * where the successor never was. Return: whether there was time for that.
  */
 static int cut_off(unsigned int most, int at)
 {

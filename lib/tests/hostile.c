@@ -1101,7 +1101,7 @@ static int lap_seen(const void *payload, size_t len, void *arg)
 	return ++lap->times >= 1000;
 }
 
-/* Whatever is looked at has been overwritten when it is given back: calls come back all the same. */
+/* What is looked at was overwritten when it is given back, each time: calls come back. */
 static void lapped_again_and_again(void)
 {
 	struct shmring_opts o = test_opts(LAP_LANE, 0);

@@ -86,6 +86,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  *	producer's
  * @bound: of a record that ends behind it shmring_lane_beyond() is to be asked; not where the
  *	limit says how far records can be (OVERWRITE)
+ * @astray: what its producer writes will never come here: go on where it began
  * @released: records released from this lane
  * @noted: which place of its tally was written last
  */
@@ -109,6 +110,7 @@ struct shmring_merge_lane {
 	__u64 bound;
 	__u64 released;
 	__u32 noted;
+	__u32 astray;
 };
 
 /**
@@ -123,6 +125,7 @@ struct shmring_merge_lane {
  * @touched: lanes with records that were delivered and not released
  * @broken: lanes with nonsense where the next record belongs, until it is gone
  * @horizon: the counter before some look into all lanes
+ * @counted: the same, all of it
  * @looks: such looks since positions and counter were last asked for
  * @last: lane of the last record peeked at
  * @turn: lane of the last record stepped over
@@ -144,6 +147,7 @@ struct shmring_merge {
 	__u64 records;
 	__u64 lost;
 	__u64 until;
+	__u64 counted;
 	__u32 lanes;
 	__u32 ready;
 	__u32 touched;
@@ -204,6 +208,46 @@ static inline void shmring_merge_limit(struct shmring_merge *m, __u32 l)
 		m->lane[l].limit = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->limit);
 }
 
+static inline void shmring_merge_count(struct shmring_merge *m)
+{
+	/* pairs with the addition in shmring_lane_publish() */
+	m->counted = shmring_load_acquire(&m->g.shared->tickets);
+	m->horizon = (__u32)m->counted;
+}
+
+/* The least ticket of what is in a lane now: it is from not longer ago than fits. */
+static inline __u32 shmring_merge_oldest(const struct shmring_merge *m)
+{
+	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
+
+	return m->horizon - (__u32)(room < SHMRING_TICKETS_AHEAD ? room : SHMRING_TICKETS_AHEAD);
+}
+
+/*
+ * A lane was lapped. If so much was published meanwhile that tickets from before cannot be
+ * compared any more (producers wait for no consumer that is stopped) all begin anew. What is left
+ * of that time in a lane whose producer was idle comes in any order.
+ */
+static inline void shmring_merge_away(struct shmring_merge *m)
+{
+	__u64 counted = m->counted;
+	__u32 rest;
+
+	if (!m->tickets)
+		return;
+	shmring_merge_count(m);
+	if (m->counted - counted <= SHMRING_TICKETS_AHEAD)
+		return;
+	m->run = 0;
+	for (rest = m->lanes; rest; rest &= rest - 1) {
+		struct shmring_merge_lane *lane = &m->lane[__builtin_ctz(rest)];
+
+		lane->floor = shmring_merge_oldest(m);
+		lane->base = lane->floor;
+		lane->ticket = lane->floor;
+	}
+}
+
 /*
  * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
  * between. Return: 1; 0: not now; -EPROTO: there is none, and none will come by itself.
@@ -236,7 +280,24 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 	lane->head = pos;
 	shmring_store(&m->mine->lost, m->lost);
 	shmring_merge_tell(m, l);
+	shmring_merge_away(m);
 	return 1;
+}
+
+/*
+ * Is the lane's producer, and where it began, so far away that nothing of it will ever come here?
+ * A predecessor and another consumer, liars both, had it begin there.
+ */
+static inline int shmring_merge_astray(const struct shmring_merge *m, __u32 l)
+{
+	const struct shmring_merge_lane *lane = &m->lane[l];
+	/* pairs with the store-release in shmring_lane_publish() */
+	__u64 told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
+	__u64 size = m->mask + 1;
+
+	return m->rejoin && !m->overwrite &&
+	       shmring_spsc_used(lane->begin, lane->head, size) == SHMRING_SPSC_IMPOSSIBLE &&
+	       shmring_spsc_used(told, lane->head, size) == SHMRING_SPSC_IMPOSSIBLE;
 }
 
 /*
@@ -247,7 +308,7 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
 
-	if (!m->rejoin || (__s64)(lane->begin - lane->head) <= 0)
+	if (!m->rejoin || ((__s64)(lane->begin - lane->head) <= 0 && !lane->astray))
 		return 0;
 	if (lane->ahead)
 		return 1;	/* once that is released */
@@ -255,6 +316,7 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 		return shmring_merge_resync(m, l, 1) > 0;
 	lane->done = lane->begin;
 	lane->head = lane->begin;
+	lane->astray = 0;
 	shmring_merge_tell(m, l);
 	m->skipped = 1;
 	return 1;
@@ -443,6 +505,9 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->generation = generation;
 	lane->begin = shmring_load(&m->g.meta->begin[l]) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	lane->blamed = 0;
+	lane->astray = (__u32)shmring_merge_astray(m, l);
+	if (lane->astray && shmring_merge_skip(m, l))
+		m->ready &= ~(1u << l);
 	if (m->broken & 1u << l)
 		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation, lane->limit);
 }
@@ -477,7 +542,6 @@ static inline void shmring_merge_begin(struct shmring_merge *m)
  */
 static inline void shmring_merge_join(struct shmring_merge *m)
 {
-	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
 	__u32 fresh = 0, l;
 
 	for (l = 0; l < m->g.producers; l++) {
@@ -490,13 +554,12 @@ static inline void shmring_merge_join(struct shmring_merge *m)
 	fresh &= ~m->lanes;
 	if (!fresh)
 		return;
-	/* What is in the lanes already has its tickets from not longer ago than fits. */
 	if (m->tickets && !m->lanes)
-		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+		shmring_merge_count(m);
 	m->lanes |= fresh;
 	for (; fresh; fresh &= fresh - 1) {
 		l = (__u32)__builtin_ctz(fresh);
-		m->lane[l].floor = m->horizon - (__u32)(room < 1u << 30 ? room : 1u << 30);
+		m->lane[l].floor = shmring_merge_oldest(m);
 		m->lane[l].base = m->lane[l].floor;
 	}
 }
@@ -566,8 +629,7 @@ static inline void shmring_merge_ask(struct shmring_merge *m, __u32 l)
 	const struct shmring_merge_lane *lane = &m->lane[l];
 
 	if (!(m->looks++ % SHMRING_LOOKS_AGAIN)) {
-		/* pairs with the addition in shmring_lane_publish() */
-		m->horizon = (__u32)shmring_load_acquire(&m->g.shared->tickets);
+		shmring_merge_count(m);
 		shmring_merge_told(m, l);
 	}
 	m->until = lane->told;
