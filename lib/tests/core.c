@@ -404,6 +404,18 @@ static void two_threads(void)
 	core_free(&k);
 }
 
+/* As many records as the largest ring can hold, noted by one release. */
+static void note_of_all_there_can_be(void)
+{
+	const __u64 most = (1ull << 30) / SHMRING_REC_ALIGN - 1;
+	__u64 tally[2] = { 0 }, records = 0;
+	__u32 noted = 0;
+
+	shmring_tally_note(tally, &noted, shmring_tally_key(1ull << 30), most);
+	CHECK(shmring_tally_find(tally, shmring_tally_key(1ull << 30), &records));
+	CHECK_EQ(records, most);
+}
+
 int main(void)
 {
 	START();
@@ -417,6 +429,7 @@ int main(void)
 	RUN(recover_after_death_at_each_step);
 	RUN(recover_drops_a_hidden_batch);
 	RUN(armed_says_kick_from_wake_at_on);
+	RUN(note_of_all_there_can_be);
 	RUN(two_threads);
 	DONE();
 }

@@ -8,9 +8,9 @@
  * and in two places by turns. Whatever it was doing when it was killed, one of the two
  * belongs to the position that is there. Whoever ends the endpoint corrects the count by it.
  *
- * A note has the low 37 bits of a key, which is made of the position, and the low 27 bits of
+ * A note has the low 36 bits of a key, which is made of the position, and the low 28 bits of
  * the count. The rest of the count is known: what is noted is at most one release ahead of
- * the count that is told, and no lane holds 2^26 records.
+ * the count that is told, and no ring holds 2^27 records.
  *
  * Ordering: none among CPUs. A note is a store-release so that no compiler moves it before
  * the store of the position that the note in the other place belongs to.
@@ -21,7 +21,7 @@
 #include <linux/shmring.h>
 #include <shmring/barrier.h>
 
-#define SHMRING_TALLY_BITS	37
+#define SHMRING_TALLY_BITS	36
 #define SHMRING_TALLY_KEY	((1ull << SHMRING_TALLY_BITS) - 1)
 
 /* Of a position; in a QUEUE it is the hold as it is, which names the lane as well. */
