@@ -279,7 +279,9 @@ static int shmring_ioctl_eventfd(struct shmring_request *req)
 
 static int shmring_ioctl_wait(struct shmring_request *req)
 {
-	return shmring_wait(req->ep, &req->arg.wait) ?: shmring_reply(req, sizeof(req->arg.wait));
+	struct shmring_ioc_wait *arg = &req->arg.wait;
+
+	return shmring_wait(req->ep, arg, true) ?: shmring_reply(req, sizeof(*arg));
 }
 
 static int shmring_ioctl_adopt(struct shmring_request *req)

@@ -158,7 +158,7 @@ int shmring_member_wait(struct shmring_member *m, u32 event, u64 need, u64 deadl
 		.need = need,
 		.deadline = deadline,
 	};
-	int err = shmring_wait(&m->ep, &arg);
+	int err = shmring_wait(&m->ep, &arg, true);
 
 	return err == -ERESTARTNOHAND ? -EINTR : err;
 }

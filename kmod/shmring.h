@@ -180,7 +180,7 @@ struct shmring_ring {
  * @eventfd: registered, by event bit; by @ring->lock
  * @need: while armed in META: what the first of its sleepers waits for; by @ring->lock
  * @sleepers: of those in @wq, how many are sure to look at the ring once they are woken: in
- *	WAIT, not in poll
+ *	WAIT by ioctl, or a module's; not in poll, nor in WAIT by io_uring
  * @publishers: address spaces from which its CURSOR page can be written; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
@@ -343,7 +343,7 @@ int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,
 		      const struct shmring_ioc_wait *arg, bool arm);
 void shmring_wait_on(const struct shmring_endpoint *ep, struct shmring_ring *ring, bool again);
 void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u32 events, int ret);
-int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg);
+int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg, bool looks);
 int shmring_set_eventfd(struct shmring_endpoint *ep, const struct shmring_ioc_eventfd *arg);
 __poll_t shmring_poll(struct file *file, poll_table *wait);
 

@@ -15,6 +15,9 @@
  * shmring_endpoint.wq.lock (interrupts off, innermost) guards a waiter's state and the
  * pointer to it in its command. The queue's order is that of shmring_wait(): queue, arm,
  * look (wake.c says why).
+ *
+ * The task may be busy, and see its completion whenever it comes to it: so of a QUEUE's
+ * consumers who waits here is told in addition to one that sleeps for itself.
  */
 #include <linux/slab.h>
 
@@ -71,7 +74,6 @@ static void shmring_uring_end(struct shmring_uring_waiter *w, int ret, unsigned 
 	struct io_uring_cmd *cmd = w->cmd;
 
 	hrtimer_cancel(&w->timer);
-	atomic_dec(&w->ep->sleepers);
 	shmring_wait_end(w->ep, w->ep->ring, w->arg.events, ret);
 	trace_shmring_wait_end(w->ep, w->ep->ring, ret, w->sleeps);
 	kfree(w);
@@ -172,11 +174,9 @@ static int shmring_uring_queue(struct io_uring_cmd *cmd, struct shmring_endpoint
 	shmring_hrtimer_setup(&w->timer, shmring_uring_expired);
 
 	trace_shmring_wait_begin(ep, ep->ring, arg);
-	atomic_inc(&ep->sleepers);
 	add_wait_queue(&ep->wq, &w->wqe);
 	ret = shmring_wait_look(ep, ep->ring, arg, true);
 	if (ret) {
-		atomic_dec(&ep->sleepers);
 		remove_wait_queue(&ep->wq, &w->wqe);
 		shmring_wait_end(ep, ep->ring, arg->events, ret);
 		trace_shmring_wait_end(ep, ep->ring, ret, 0);
@@ -277,7 +277,7 @@ static int shmring_uring_wait(struct io_uring_cmd *cmd, struct shmring_endpoint 
 		return shmring_uring_result(cmd, ret, issue_flags);
 	}
 	if (may_block && arg.deadline != SHMRING_DEADLINE_NOW) {
-		ret = shmring_wait(ep, &arg);
+		ret = shmring_wait(ep, &arg, false);
 		/* No signal reaches a worker but io_uring's own. */
 		if (ret == -ERESTARTNOHAND)
 			ret = -ECANCELED;

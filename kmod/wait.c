@@ -107,11 +107,13 @@ void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u3
  * shmring_wait() - sleep until something can be done
  * @ep: endpoint
  * @arg: what to wait for and how long; revents is set on success
+ * @looks: whoever calls is who looks at the ring then, and not a worker for a program that may
+ *	be busy: see shmring_kick_role()
  *
  * Context: process; sleeps; a signal ends it.
  * Return: 0 or an error as &struct shmring_ioc_wait has it.
  */
-int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
+int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg, bool looks)
 {
 	struct shmring_ring *ring = ep->ring;
 	bool sleep = arg->deadline != SHMRING_DEADLINE_NOW, late = false;
@@ -126,7 +128,8 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 		return ret;
 
 	trace_shmring_wait_begin(ep, ring, arg);
-	if (sleep)
+	looks &= sleep;
+	if (looks)
 		atomic_inc(&ep->sleepers);
 	for (;;) {
 		if (sleep)
@@ -145,8 +148,9 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg)
 		late = !schedule_hrtimeout_range(deadline == KTIME_MAX ? NULL : &deadline,
 						 slack, HRTIMER_MODE_ABS);
 	}
-	if (sleep) {
+	if (looks)
 		atomic_dec(&ep->sleepers);
+	if (sleep) {
 		finish_wait(&ep->wq, &wait);
 		shmring_wait_end(ep, ring, arg->events, ret);
 	}

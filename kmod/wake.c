@@ -270,8 +270,8 @@ static bool shmring_holds_armed(const struct shmring_endpoint *ep, struct shmrin
  * shmring_kick_role() - wake the endpoints of a role that asked for it
  * @ring: ring with several; ring->lock is held
  * @role: PRODUCER, or CONSUMER: then of a QUEUE in turn, and no more once one is sure to
- *	look, for no record needs two: one in WAIT. Who has asked by poll or an eventfd may be
- *	busy with another record, or has asked and gone
+ *	look, for no record needs two: one in WAIT. Who has asked by poll, an eventfd or io_uring
+ *	may be busy with another record, or has asked and gone
  *
  * Return: how many were woken.
  */
