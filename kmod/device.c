@@ -280,8 +280,14 @@ static int shmring_ioctl_eventfd(struct shmring_request *req)
 static int shmring_ioctl_wait(struct shmring_request *req)
 {
 	struct shmring_ioc_wait *arg = &req->arg.wait;
+	u64 deadline = arg->deadline;
+	int err;
 
-	return shmring_wait(req->ep, arg, true) ?: shmring_reply(req, sizeof(*arg));
+	arg->deadline = shmring_deadline_to_host(deadline);
+	err = shmring_wait(req->ep, arg, true);
+	/* Who waits again with the same struct means the same time. */
+	arg->deadline = deadline;
+	return err ?: shmring_reply(req, sizeof(*arg));
 }
 
 static int shmring_ioctl_adopt(struct shmring_request *req)

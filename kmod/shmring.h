@@ -337,6 +337,7 @@ void shmring_kick_peers(const struct shmring_endpoint *ep, struct shmring_ring *
 int shmring_kick(struct shmring_endpoint *ep);
 
 /* wait.c */
+u64 shmring_deadline_to_host(u64 deadline);
 int shmring_wait_check(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 		       const struct shmring_ioc_wait *arg);
 int shmring_wait_look(struct shmring_endpoint *ep, struct shmring_ring *ring,

@@ -258,7 +258,7 @@ static int shmring_uring_wait(struct io_uring_cmd *cmd, struct shmring_endpoint 
 	bool may_block = !(issue_flags & IO_URING_F_NONBLOCK);
 	struct shmring_ioc_wait arg = {
 		.events = req->events,
-		.deadline = req->deadline,
+		.deadline = shmring_deadline_to_host(req->deadline),
 	};
 	int ret;
 

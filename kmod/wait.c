@@ -7,8 +7,31 @@
 #include <linux/hrtimer.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
+#include <linux/time_namespace.h>
 
 #include "trace.h"
+
+/**
+ * shmring_deadline_to_host() - a program's deadline by the kernel's clock
+ * @deadline: CLOCK_MONOTONIC of the caller's time namespace in ns, or SHMRING_DEADLINE_*
+ *
+ * Context: process, of a task that has not lost its namespaces.
+ * Return: the same time as the kernel has it; NOW and NEVER as they are, and no other as these.
+ */
+u64 shmring_deadline_to_host(u64 deadline)
+{
+	struct timespec64 ts = { 0 };
+	s64 offset;
+
+	/* From KTIME_MAX on it is never, too. */
+	if (deadline == SHMRING_DEADLINE_NOW || deadline >= KTIME_MAX)
+		return deadline;
+	timens_add_monotonic(&ts);
+	offset = timespec64_to_ns(&ts);
+	if (offset > 0)
+		return deadline <= offset ? 1 : deadline - offset;
+	return min_t(u64, deadline - offset, KTIME_MAX - 1);
+}
 
 /**
  * shmring_wait_check() - may this endpoint wait for that?
