@@ -2,7 +2,8 @@
 /*
  * Who may map what. The right to write is taken away where it was not granted, so
  * that mprotect, mremap and /proc/self/mem do not give it back; the mapping holds
- * the file, and the file the ring, so there is nothing to count here.
+ * the file, and the file the ring, so there is nothing to count here. What others have sent
+ * is seen by who may read: a producer that may only write has its own lane and no other.
  */
 #include <linux/mm.h>
 #include <linux/personality.h>
@@ -53,7 +54,7 @@ static const struct vm_operations_struct shmring_cursor_vm_ops = {
 #endif
 };
 
-/* Is [start, start + len) one region of the ring, and may @ep write it? */
+/* Is [start, start + len) one region of the ring, and may @ep have it, and write it? */
 static int shmring_region(const struct shmring_ring *ring, const struct shmring_endpoint *ep,
 			  u64 start, u64 len, bool *writable)
 {
@@ -63,12 +64,15 @@ static int shmring_region(const struct shmring_ring *ring, const struct shmring_
 	}
 	if (start >= ring->data_offset && len == ring->data_size) {
 		u64 at = start - ring->data_offset;
+		bool own = !ring->producers || at == ep->slot * len;
 
 		/* The size is a power of two. */
 		if ((at & (len - 1)) || at >= ring->lanes * len)
 			return -EINVAL;
-		*writable = (ep->role & SHMRING_ROLE_PRODUCER) &&
-			    (!ring->producers || at == ep->slot * len);
+		/* The other roles need the right to read. */
+		if (!own && !(ep->rights & SHMRING_MAY_READ) && ep->role == SHMRING_ROLE_PRODUCER)
+			return -EACCES;
+		*writable = (ep->role & SHMRING_ROLE_PRODUCER) && own;
 		return 0;
 	}
 	if (ring->shared_offset && start == ring->shared_offset && len == PAGE_SIZE) {

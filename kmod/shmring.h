@@ -184,7 +184,7 @@ struct shmring_ring {
  * @publishers: address spaces from which its CURSOR page can be written; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT
- * @rights: SHMRING_MAY_* that it may pass on
+ * @rights: SHMRING_MAY_* that it may pass on; without MAY_READ others' lanes are not mapped
  * @pid: process that bound it, in the initial PID namespace; for people to read
  */
 struct shmring_endpoint {

@@ -314,6 +314,51 @@ static void other_users(void)
 	as_other(0604, PROD, -EACCES, 1);
 }
 
+/* Who may only write sends all the same, among others who do. */
+static void write_alone(void)
+{
+	static const uint32_t topology[] = {
+		SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC, SHMRING_TOPO_QUEUE, SHMRING_TOPO_BROADCAST,
+	};
+
+	if (test_backend() != SHMRING_BACKEND_DEVICE)
+		SKIP("a consumer of memfd writes, and a producer reads");
+	if (geteuid())
+		SKIP("needs root to become another user");
+	if (chmod("/dev/shmring", 0666))
+		SKIP("cannot let other users open the device");
+	for (unsigned int i = 0; i < sizeof(topology) / sizeof(topology[0]); i++) {
+		struct shmring_opts o = test_opts(0, 0);
+		struct shmring *c, *p = NULL, *r;
+		char buf[8];
+		pid_t pid;
+
+		o.mode = 0622;
+		o.topology = topology[i];
+		new_name();
+		NEED(!shmring_create(name, CONS, &o, &c));
+		if (topology[i] != SHMRING_TOPO_SPSC)
+			NEED(!shmring_attach(name, PROD, &o, &p));
+		pid = test_fork();
+		if (!pid) {
+			if (setgid(65534) || setuid(65534))
+				test_exit();
+			CHECK_EQ(shmring_attach(name, CONS, &o, &r), -EACCES);
+			CHECK_EQ(shmring_attach(name, PROD, &o, &r), 0);
+			if (!test_bad) {
+				CHECK_EQ(shmring_send(r, "mine", 5, SHMRING_NOWAIT), 0);
+				shmring_close(r);
+			}
+			test_exit();
+		}
+		CHECK_EQ(test_reap(pid), 0);
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), 5);
+		if (p)
+			shmring_close(p);
+		shmring_close(c);
+	}
+}
+
 static void the_mode_is_not_masked(void)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
@@ -444,6 +489,7 @@ int main(void)
 	RUN(killed_holder_leaves_nothing);
 	RUN(survivor_of_a_kill_cleans_up);
 	RUN(other_users);
+	RUN(write_alone);
 	RUN(the_mode_is_not_masked);
 	RUN(no_descriptors_left);
 	RUN(no_dev_shm);

@@ -81,6 +81,32 @@ TEST_F(lifetime, rights_of_the_descriptor)
 	close(maker);
 }
 
+/* A producer's file is for sending, not for seeing what others send. */
+TEST_F(lifetime, rights_to_lanes)
+{
+	struct shmring_ioc_info info;
+	int user, fd[2];
+	size_t size;
+
+	NEED_MODULE();
+	user = made(NULL, 0600);
+	ASSERT_LE(0, user);
+	for (int k = 0; k < 2; k++) {
+		fd[k] = kt(user, KT_FILE, PRODUCER);
+		ASSERT_LE(0, fd[k]);
+	}
+	ASSERT_EQ(0, ring_info(fd[1], &info));
+	EXPECT_EQ(2, info.rights);
+	EXPECT_EQ(1, info.slot);
+	size = (size_t)info.data_size;
+	EXPECT_EQ(-EACCES, try_mmap(fd[1], size, PROT_READ, MAP_SHARED, (off_t)info.data_offset));
+	EXPECT_EQ(0, try_mmap(fd[1], size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      (off_t)(info.data_offset + info.data_size)));
+	for (int k = 0; k < 2; k++)
+		close(fd[k]);
+	close(user);
+}
+
 TEST_F(lifetime, wrong_descriptors)
 {
 	int null, unbound;

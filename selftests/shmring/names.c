@@ -309,6 +309,113 @@ TEST_F(passed, write_alone)
 	EXPECT_EQ(0, child_end(&holder));
 }
 
+/* ---- what others have sent ---- */
+
+FIXTURE(lanes) {
+	char name[SHMRING_NAME_MAX];
+	struct child holder;
+};
+
+FIXTURE_VARIANT(lanes) {
+	__u32 topology;
+};
+
+FIXTURE_VARIANT_ADD(lanes, mpsc) { SHMRING_TOPO_MPSC };
+FIXTURE_VARIANT_ADD(lanes, queue) { SHMRING_TOPO_QUEUE };
+FIXTURE_VARIANT_ADD(lanes, broadcast) { SHMRING_TOPO_BROADCAST };
+
+FIXTURE_SETUP(lanes)
+{
+	strcpy(self->name, unique_name());
+	/* Those of the group may read and write, others only write. */
+	ASSERT_EQ(0, hold_ring(&self->holder, self->name, 0662, variant->topology, PRODUCER));
+}
+
+FIXTURE_TEARDOWN(lanes)
+{
+	tell(self->holder.sock);
+	EXPECT_EQ(0, child_end(&self->holder));
+}
+
+/* The lane of @slot, mapped by a producer: 0 or -errno. */
+static int map_lane(int fd, __u32 slot, int prot)
+{
+	struct shmring_ioc_info info;
+
+	CHECK_EQ(0, ring_info(fd, &info));
+	CHECK(slot < info.producers);
+	return try_mmap(fd, (size_t)info.data_size, prot, MAP_SHARED,
+			(off_t)(info.data_offset + slot * info.data_size));
+}
+
+/* The holder's lane is 0, @p's is 1. */
+static void check_lanes(int p, int others)
+{
+	CHECK_EQ(others, map_lane(p, 0, PROT_READ));
+	CHECK_EQ(others, map_lane(p, 0, PROT_NONE));
+	CHECK_EQ(-EACCES, map_lane(p, 0, PROT_READ | PROT_WRITE));
+	CHECK_EQ(0, map_lane(p, 1, PROT_READ));
+	CHECK_EQ(0, map_lane(p, 1, PROT_READ | PROT_WRITE));
+	CHECK_EQ(others, map_lane(p, 2, PROT_READ));
+}
+
+TEST_F(lanes, who_may_read_sees_all)
+{
+	struct child c;
+
+	ASSERT_LE(0, child_start(&c));
+	if (!c.pid) {
+		int p = dev_open();
+
+		CHECK(become(OTHER, GROUP));
+		CHECK_EQ(0, attach_on(p, PRODUCER, self->name));
+		check_lanes(p, 0);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_end(&c));
+}
+
+TEST_F(lanes, who_may_only_write_sees_its_own)
+{
+	struct child c;
+
+	ASSERT_LE(0, child_start(&c));
+	if (!c.pid) {
+		int p = dev_open(), q = dev_open();
+		struct shmring_ioc_info info;
+
+		CHECK(become(OTHER, NOGROUP));
+		CHECK_EQ(0, attach_on(p, PRODUCER, self->name));
+		check_lanes(p, -EACCES);
+		CHECK_EQ(0, ring_info(p, &info));
+		CHECK_EQ(0, try_mmap(p, (size_t)info.control_size, PROT_READ, MAP_SHARED, 0));
+		/* Nor does who attaches through it. */
+		CHECK_EQ(0, attach_by(q, PRODUCER, p));
+		CHECK_EQ(-EACCES, map_lane(q, 1, PROT_READ));
+		CHECK_EQ(0, map_lane(q, 2, PROT_READ));
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_end(&c));
+}
+
+/* What the endpoint may counts, and not who maps. */
+TEST_F(lanes, whoever_has_the_descriptor)
+{
+	int p = dev_open();
+	struct child c;
+
+	ASSERT_LE(0, child_start(&c));
+	if (!c.pid) {
+		CHECK(become(OTHER, NOGROUP));
+		CHECK_EQ(0, attach_on(p, PRODUCER, self->name));
+		_exit(0);
+	}
+	ASSERT_EQ(0, child_end(&c));
+	EXPECT_EQ(0, map_lane(p, 1, PROT_READ));
+	EXPECT_EQ(-EACCES, map_lane(p, 0, PROT_READ));	/* this is root */
+	close(p);
+}
+
 /* ---- namespaces ---- */
 
 TEST_F(passed, names_belong_to_an_ipc_namespace)
