@@ -6,6 +6,9 @@
  * descriptors. Requests are answered from a workqueue. When the ring of answers is full
  * the request is not taken, and tried again when the program has read: by a work item
  * that waits for space.
+ *
+ * Each of the two calls for the other: request() schedules the work, which resumes request().
+ * So neither can be stopped first. Closing says so (closing), by a lock, and then stops both.
  */
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -13,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/shmring_kernel.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -22,14 +26,18 @@
 /**
  * struct server - one open file
  * @lock: one COMMAND_SERVE at a time
- * @requests: consumer
- * @answers: producer
+ * @requests: consumer; NULL: none, or it is still being attached; by @wait_lock
+ * @answers: producer; there before request() is called
+ * @wait_lock: whether there is anything to wait for
+ * @closing: there is not any more; by @wait_lock
  * @wait: waits for space for an answer
  */
 struct server {
 	struct mutex lock;	/* outermost */
 	struct shmring_consumer *requests;
 	struct shmring_producer *answers;
+	spinlock_t wait_lock;	/* innermost */
+	bool closing;
 	struct delayed_work wait;
 };
 
@@ -51,6 +59,15 @@ static void run(const struct command *command, struct answer *answer)
 	}
 }
 
+/* No more once the file is being closed: whoever cancels it does so for good. */
+static void wait_for_space(struct server *server)
+{
+	spin_lock(&server->wait_lock);
+	if (!server->closing)
+		schedule_delayed_work(&server->wait, 1);
+	spin_unlock(&server->wait_lock);
+}
+
 /* The program can change the request while it is looked at: take a copy first. */
 static int request(void *ctx, const void *payload, size_t len)
 {
@@ -68,46 +85,74 @@ static int request(void *ctx, const void *payload, size_t len)
 	err = shmring_write(server->answers, &answer, sizeof(answer));
 	if (err != -EAGAIN)
 		return 0;	/* answered, or nobody reads answers any more */
-	schedule_delayed_work(&server->wait, 1);
+	wait_for_space(server);
 	return err;
 }
 
 static void try_again(struct work_struct *work)
 {
 	struct server *server = container_of(to_delayed_work(work), struct server, wait);
+	struct shmring_consumer *requests;
 
-	shmring_consumer_resume(server->requests);
+	spin_lock(&server->wait_lock);
+	requests = server->requests;
+	spin_unlock(&server->wait_lock);
+	if (requests)
+		shmring_consumer_resume(requests);
+	else
+		wait_for_space(server);	/* request() came before attaching was done */
 }
 
-static int attach(struct server *server, const struct command_rings *rings)
+static int attach_answers(struct server *server, int fd)
+{
+	struct shmring_ref *ref = shmring_get_by_fd(fd);
+	struct shmring_producer *answers;
+
+	if (IS_ERR(ref))
+		return PTR_ERR(ref);
+	answers = shmring_producer_attach(ref, NUMA_NO_NODE);
+	shmring_put(ref);
+	if (IS_ERR(answers))
+		return PTR_ERR(answers);
+	server->answers = answers;
+	return 0;
+}
+
+/* request() may be called before this returns, and is not if it fails. */
+static int attach_requests(struct server *server, int fd)
 {
 	struct shmring_consumer_opts opts = {
 		.size = sizeof(opts),
 		.record = request,
 		.ctx = server,
 	};
-	struct shmring_ref *ref;
+	struct shmring_ref *ref = shmring_get_by_fd(fd);
+	struct shmring_consumer *requests;
 
-	ref = shmring_get_by_fd(rings->answers);
 	if (IS_ERR(ref))
 		return PTR_ERR(ref);
-	server->answers = shmring_producer_attach(ref, NUMA_NO_NODE);
+	requests = shmring_consumer_attach(ref, NUMA_NO_NODE, &opts);
 	shmring_put(ref);
-	if (IS_ERR(server->answers))
-		return PTR_ERR(server->answers);
-
-	ref = shmring_get_by_fd(rings->requests);
-	if (IS_ERR(ref)) {
-		server->requests = ERR_CAST(ref);
-	} else {
-		server->requests = shmring_consumer_attach(ref, NUMA_NO_NODE, &opts);
-		shmring_put(ref);
-	}
-	if (IS_ERR(server->requests)) {
-		shmring_producer_detach(server->answers);
-		return PTR_ERR(server->requests);
-	}
+	if (IS_ERR(requests))
+		return PTR_ERR(requests);
+	spin_lock(&server->wait_lock);
+	server->requests = requests;
+	spin_unlock(&server->wait_lock);
 	return 0;
+}
+
+static int attach(struct server *server, const struct command_rings *rings)
+{
+	int err = attach_answers(server, rings->answers);
+
+	if (err)
+		return err;
+	err = attach_requests(server, rings->requests);
+	if (err) {
+		shmring_producer_detach(server->answers);
+		server->answers = NULL;
+	}
+	return err;
 }
 
 static long commands_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -122,8 +167,6 @@ static long commands_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return -EFAULT;
 	mutex_lock(&server->lock);
 	err = server->requests ? -EISCONN : attach(server, &rings);
-	if (err && err != -EISCONN)
-		server->requests = NULL;
 	mutex_unlock(&server->lock);
 	return err;
 }
@@ -135,6 +178,7 @@ static int commands_open(struct inode *inode, struct file *file)
 	if (!server)
 		return -ENOMEM;
 	mutex_init(&server->lock);
+	spin_lock_init(&server->wait_lock);
 	INIT_DELAYED_WORK(&server->wait, try_again);
 	file->private_data = server;
 	return nonseekable_open(inode, file);
@@ -145,7 +189,10 @@ static int commands_release(struct inode *inode, struct file *file)
 	struct server *server = file->private_data;
 
 	if (server->requests) {
-		cancel_delayed_work_sync(&server->wait);
+		spin_lock(&server->wait_lock);
+		server->closing = true;
+		spin_unlock(&server->wait_lock);
+		cancel_delayed_work_sync(&server->wait);	/* nobody resumes after this */
 		shmring_consumer_detach(server->requests);	/* no request() after this */
 		shmring_producer_detach(server->answers);
 	}
