@@ -9,7 +9,8 @@
  * what takes entries out of that CPU's TLB. So a word of a peer costs the CPUs an interrupt
  * that run the peer, or last did, and no others.
  *
- * ring->lock is not held meanwhile: another module may wait for it with interrupts off.
+ * ring->lock is not held meanwhile: another module may wait for it with interrupts off (but not
+ * with a lock that an interrupt may wait for: linux/shmring_kernel.h).
  *
  * Ordering:
  *

@@ -331,7 +331,7 @@ int shmring_node_of(const void *addr)
  * @lane: the lane
  * @pos: any number; it is taken for one where a record can be
  *
- * Context: atomic.
+ * Context: any.
  */
 u32 shmring_lane_word(const struct shmring_ring *ring, u32 lane, u64 pos)
 {

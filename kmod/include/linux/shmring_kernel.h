@@ -9,7 +9,9 @@
  * Contexts, as each function states them:
  *
  *   task    process context, may sleep
- *   atomic  process context, whether it may sleep or not; no interrupt handler
+ *   atomic  process context, preemptible or not, interrupts on or off, but no lock is held that
+ *           a hard or soft interrupt may wait for: the ring's own lock is taken, which others
+ *           hold with interrupts on
  *   any     also hard and soft interrupts, tracepoints (preemption off, rq lock held),
  *           NMI; RCU has to be watching. Never sleeps, allocates, faults or takes a lock
  *
