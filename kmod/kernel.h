@@ -11,7 +11,7 @@
  *
  * A member looks at its peers' CURSOR pages without a lock, and a page may be replaced
  * when a slot changes hands: such looks are made with preemption off or under
- * rcu_read_lock(), which shmring_cursor_place() waits for.
+ * rcu_read_lock(), which shmring_cursor_place() waits for, or with a reference to the page.
  */
 #ifndef SHMRING_KERNEL_INTERNAL_H
 #define SHMRING_KERNEL_INTERNAL_H

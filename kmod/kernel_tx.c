@@ -20,6 +20,7 @@
  */
 #include <linux/err.h>
 #include <linux/export.h>
+#include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -390,29 +391,66 @@ EXPORT_SYMBOL_GPL(shmring_producer_lost);
 
 /* ---- beginning and end ----------------------------------------------------- */
 
-/* Take over from earlier producers. Return: whether there are records nobody was told of. */
+/*
+ * Of an SPSC ring. The consumer's CURSOR page is looked at all along, and a lane may be long: so it
+ * is not RCU that keeps the page, but a reference.
+ */
+static int shmring_tx_recover_pair(struct shmring_producer *p)
+{
+	struct shmring_cursor *const *peer = &p->m.ring->cursor[SHMRING_SLOT_CONSUMER];
+	struct shmring_spsc_tx *tx = &p->tx;
+	struct folio *folio;
+	int found;
+
+	rcu_read_lock();
+	tx->peer = READ_ONCE(*peer);
+	folio = virt_to_folio(tx->peer);
+	folio_get(folio);
+	rcu_read_unlock();
+	found = shmring_spsc_recover(tx);
+	/*
+	 * If the page was replaced it does not tell whether who came with the new one is armed.
+	 * If not, who comes arms after the position that was told: the fence in
+	 * shmring_spsc_armed() pairs with the one in shmring_arm().
+	 */
+	if (!found && READ_ONCE(*peer) != tx->peer)
+		found = 1;
+	folio_put(folio);
+	return found;
+}
+
+/*
+ * Take over from earlier producers. Return: whether there are records nobody was told of.
+ *
+ * Peers' CURSOR pages are looked at under RCU; lanes, which may be long, are not, but for those
+ * of a BROADCAST ring.
+ */
 static int shmring_tx_recover(struct shmring_producer *p)
 {
-	struct shmring_spsc_tx *tx = &p->tx;
 	struct shmring_ring *ring = p->m.ring;
 	bool overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
+	int found;
 	u64 from;
 
 	switch (ring->topology) {
 	case SHMRING_TOPO_SPSC:
-		tx->peer = READ_ONCE(ring->cursor[SHMRING_SLOT_CONSUMER]);
-		return shmring_spsc_recover(tx);
+		return shmring_tx_recover_pair(p);
 	case SHMRING_TOPO_MPSC:
+		rcu_read_lock();
 		/* pairs with the store-release in shmring_merge_tell() */
 		from = smp_load_acquire(&shmring_group_cursor(&p->group, ring->producers)
 					->lane[p->m.ep.slot].pos);
+		rcu_read_unlock();
 		if (!IS_ALIGNED(from, SHMRING_REC_ALIGN))
 			return -EPROTO;
-		return shmring_lane_recover(tx, from);
+		return shmring_lane_recover(&p->tx, from);
 	case SHMRING_TOPO_QUEUE:
-		return shmring_queue_recover(tx, &p->group);
+		return shmring_queue_recover(&p->tx, &p->group);
 	default:
-		return shmring_broadcast_recover(tx, &p->group, overwrite);
+		rcu_read_lock();	/* for shmring_broadcast_told() in there */
+		found = shmring_broadcast_recover(&p->tx, &p->group, overwrite);
+		rcu_read_unlock();
+		return found;
 	}
 }
 
@@ -436,9 +474,7 @@ static int shmring_tx_start(struct shmring_producer *p)
 	p->lost = READ_ONCE(tx->mine->lost);
 	if (shmring_is_group(ring))
 		shmring_member_group(&p->m, &p->group);
-	rcu_read_lock();
 	ret = shmring_tx_recover(p);
-	rcu_read_unlock();
 	if (ret < 0)
 		return ret;
 	if (ret)

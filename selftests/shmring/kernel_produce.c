@@ -928,6 +928,68 @@ TEST_F(produce, consumers_come_and_go_on_other_nodes)
 	close(user);
 }
 
+/* Waits for records as a consumer whose page is on @node; whether somebody woke it. */
+static bool comes_and_is_woken(int ring, int node)
+{
+	struct shmring_ioc_attach arg = attach_fd_args(CONSUMER, ring);
+	__u64 late = now_ns() + 30000000000ull;
+	int fd, ret;
+
+	arg.cursor_placement = SHMRING_PLACE_PREFERRED;
+	arg.cursor_node = node;
+	fd = open_and(SHMRING_IOC_ATTACH, &arg);
+	CHECK(fd >= 0);
+	while ((ret = ring_wait(fd, IN, late)) == -EOWNERDEAD)
+		sched_yield();		/* no producer yet */
+	close(fd);
+	/* When its time is over WAIT looks once more. */
+	return ret == IN && now_ns() < late;
+}
+
+/*
+ * A producer looks through a lane whose end it was not told. Meanwhile the page of the consumer
+ * is replaced, and who comes with the new one sleeps.
+ */
+TEST_F(produce, takes_over_while_a_consumer_comes_on_another_node)
+{
+	struct shmring_ioc_create arg = create_args(SPSC, OBSERVER, 256 << 10);
+	struct shmring_spsc_tx tx;
+	struct endpoint e;
+	__u64 word = 0;
+	struct child c;
+	int ring, user;
+
+	NEED_MODULE();
+	if (!node_has("has_memory", 1))
+		SKIP(return, "one node");
+	ring = ring_create_with(&arg);
+	ASSERT_LE(0, ring);
+	ASSERT_EQ(0, endpoint_map(&e, ring_attach_fd(PRODUCER, ring)));
+	ASSERT_EQ(0, tx_init(&tx, &e));
+	while (!tx_try(&e, &tx, &word, sizeof(word)))
+		word++;
+	for (int round = 0; round < 20; round++) {
+		shmring_store(&e.cursor->pos, 0);
+		endpoint_unmap(&e);
+		close(e.fd);
+		ASSERT_LE(0, child_start(&c));
+		if (!c.pid) {
+			usleep((unsigned int)round * 500);
+			_exit(!comes_and_is_woken(ring, round & 1));
+		}
+		user = kt_get(ring);
+		EXPECT_EQ(0, kt(user, KT_PRODUCER, 0));
+		EXPECT_EQ(0, child_end(&c));
+		close(user);
+		ASSERT_EQ(0, endpoint_map(&e, ring_attach_fd(PRODUCER, ring)));
+		EXPECT_EQ(word, shmring_load(&e.cursor->records));
+		EXPECT_EQ(tx.tail, shmring_load(&e.cursor->pos));
+	}
+	endpoint_unmap(&e);
+	close(e.fd);
+	close(ring);
+}
+
 TEST_F(produce, detaching_is_closing)
 {
 	struct kt_produce p = produce_args(KT_TASK, 3, 16);
