@@ -422,14 +422,12 @@ static int shmring_tx_recover_pair(struct shmring_producer *p)
 /*
  * Take over from earlier producers. Return: whether there are records nobody was told of.
  *
- * Peers' CURSOR pages are looked at under RCU; lanes, which may be long, are not, but for those
- * of a BROADCAST ring.
+ * Peers' CURSOR pages are looked at under RCU; lanes, which may be long, are not.
  */
 static int shmring_tx_recover(struct shmring_producer *p)
 {
 	struct shmring_ring *ring = p->m.ring;
 	bool overwrite = ring->full_policy == SHMRING_FULL_OVERWRITE;
-	int found;
 	u64 from;
 
 	switch (ring->topology) {
@@ -447,10 +445,10 @@ static int shmring_tx_recover(struct shmring_producer *p)
 	case SHMRING_TOPO_QUEUE:
 		return shmring_queue_recover(&p->tx, &p->group);
 	default:
-		rcu_read_lock();	/* for shmring_broadcast_told() in there */
-		found = shmring_broadcast_recover(&p->tx, &p->group, overwrite);
+		rcu_read_lock();
+		from = shmring_broadcast_from(&p->tx, &p->group, overwrite);
 		rcu_read_unlock();
-		return found;
+		return shmring_broadcast_recover(&p->tx, from, overwrite);
 	}
 }
 

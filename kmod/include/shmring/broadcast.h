@@ -124,9 +124,12 @@ static inline void shmring_overwrite_recover(struct shmring_spsc_tx *tx, __u64 p
 {
 	__u64 limit = shmring_load(&tx->mine->limit);
 
-	for (; (__s64)(tx->tail - pos) > 0; records++)
+	for (; (__s64)(tx->tail - pos) > 0; records++) {
 		pos += shmring_record_size(shmring_load(shmring_spsc_word(tx, pos)) &
 					   SHMRING_REC_LEN);
+		if (!(records % SHMRING_RESCHED_EVERY))
+			shmring_resched();
+	}
 	tx->records = records;
 	shmring_store(&tx->mine->records, records);
 	if (limit - tx->tail <= (tx->mask + 1) / 2 &&
@@ -168,10 +171,19 @@ static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 
 	return other;
 }
 
+/* Where a producer that takes over begins to look, with @mask and @mine set. */
+static inline __u64 shmring_broadcast_from(const struct shmring_spsc_tx *tx,
+					   const struct shmring_group *g, int overwrite)
+{
+	if (!overwrite)
+		return shmring_broadcast_told(g, g->slot, tx->mask + 1);
+	return shmring_load(&tx->mine->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+}
+
 /**
  * shmring_broadcast_recover() - take over a lane from earlier producers
  * @tx: producer, with @data, @mask and @mine set
- * @g: its group
+ * @from: shmring_broadcast_from()
  * @overwrite: consumers gate nothing
  *
  * The walk begins at the position that the predecessor told, if that can be; in an
@@ -180,15 +192,11 @@ static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 
  *
  * Return: whether records were found that nobody was told of.
  */
-static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx,
-					    const struct shmring_group *g, int overwrite)
+static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx, __u64 from, int overwrite)
 {
-	__u64 from = shmring_load(&tx->mine->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	__u64 pos, records = 0;
 	int found, marked = 0;
 
-	if (!overwrite)
-		from = shmring_broadcast_told(g, g->slot, tx->mask + 1);
 	if (overwrite && !shmring_overwrite_mark(tx->mine, tx->mask + 1, 1, &pos, &records)) {
 		marked = 1;
 		from = pos;

@@ -34,7 +34,6 @@
  */
 #define SHMRING_FETCH_AHEAD	512
 
-#define SHMRING_RESCHED_EVERY	4096	/* headers looked at in a row */
 
 static inline void shmring_fetch(const void *header, __u64 ahead)
 {

@@ -93,6 +93,7 @@ static inline __u64 shmring_record_max(__u64 data_size)
 
 #define SHMRING_SPSC_IMPOSSIBLE	(~(__u64)0)
 #define SHMRING_RECOUNT_TRIES	64
+#define SHMRING_RESCHED_EVERY	4096	/* headers looked at in a row */
 
 /**
  * shmring_spsc_used() - bytes between two positions that the sides told
@@ -551,9 +552,12 @@ static inline int shmring_lane_count(const struct shmring_spsc_tx *tx, __u64 fro
 
 	if ((from & (SHMRING_REC_ALIGN - 1)) || to - from > tx->mask + 1)
 		return 0;
-	for (n = 0; pos - from < to - from; n++)
+	for (n = 0; pos - from < to - from; n++) {
 		pos += shmring_record_size(shmring_load(shmring_spsc_word(tx, pos)) &
 					   SHMRING_REC_LEN);
+		if (!((n + 1) % SHMRING_RESCHED_EVERY))
+			shmring_resched();
+	}
 	*records += n;
 	return pos == to;
 }
@@ -593,7 +597,7 @@ static inline __u64 shmring_spsc_recount(const struct shmring_spsc_tx *tx, __u64
  * records are asked, not the position: from @from to the first zero word.
  * Batches that were held back end there too, and vanish. Where the words make no
  * sense an earlier producer wrote nonsense: what is there counts as its end. So does
- * a record that consumers do not believe because it is beyond what was told.
+ * a record that consumers do not believe because it is beyond what was told. May take long.
  *
  * Return: whether records were found that nobody was told of.
  */
@@ -602,7 +606,7 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	__u64 told = shmring_load(&tx->mine->pos), records = shmring_load(&tx->mine->records);
 	__u64 pos = from, next, counted;
 	int cut = shmring_spsc_used(told, from, tx->mask + 1) == SHMRING_SPSC_IMPOSSIBLE;
-	__u32 word;
+	__u32 word, walked = 0;
 
 	/* pairs with the store-release in shmring_spsc_publish(), of a former life */
 	while (!cut && (word = shmring_load_acquire(shmring_spsc_word(tx, pos)))) {
@@ -613,6 +617,8 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 			break;
 		}
 		pos = next;
+		if (!(++walked % SHMRING_RESCHED_EVERY))
+			shmring_resched();
 	}
 	/* Before the position is told: nobody after this one could correct the count. */
 	counted = records;
