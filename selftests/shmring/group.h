@@ -180,6 +180,9 @@ HELPER bool member_start(struct member *m, int fd)
 	for (__u32 l = 0; l < m->info.producers; l++) {
 		bool own = role == PRODUCER && l == m->info.slot;
 
+		/* Who may only write has its own. */
+		if (role == PRODUCER && !own && !(m->info.rights & 4))
+			continue;
 		m->lane[l] = map_twice(fd, (size_t)m->info.data_size,
 				       PROT_READ | (own ? PROT_WRITE : 0),
 				       lane_offset(&m->info, l));
@@ -215,7 +218,8 @@ HELPER void member_close(struct member *m)
 	size_t page = page_size();
 
 	for (__u32 l = 0; l < m->info.producers; l++)
-		munmap(m->lane[l], 2 * (size_t)m->info.data_size);
+		if (m->lane[l])
+			munmap(m->lane[l], 2 * (size_t)m->info.data_size);
 	if (m->mine)
 		munmap(m->mine, page);
 	if (writes_shared(&m->info))
