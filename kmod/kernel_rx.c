@@ -336,7 +336,8 @@ static void shmring_rx_work(struct work_struct *work)
  *
  * Whoever lets a record() go that detaching waits for calls this before, or not at all.
  *
- * Context: any but NMI.
+ * Context: any but NMI, and not under the lock of a run queue (in a tracepoint of the
+ * scheduler): it queues work.
  */
 void shmring_consumer_resume(struct shmring_consumer *c)
 {

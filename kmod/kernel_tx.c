@@ -445,10 +445,7 @@ static int shmring_tx_recover(struct shmring_producer *p)
 	case SHMRING_TOPO_QUEUE:
 		return shmring_queue_recover(&p->tx, &p->group);
 	default:
-		rcu_read_lock();
-		from = shmring_broadcast_from(&p->tx, &p->group, overwrite);
-		rcu_read_unlock();
-		return shmring_broadcast_recover(&p->tx, from, overwrite);
+		return shmring_broadcast_recover(&p->tx, overwrite);
 	}
 }
 

@@ -118,11 +118,9 @@ const struct shmring_out shmring_queue_out = {
 static int shmring_broadcast_begin(struct shmring_handle *h)
 {
 	bool overwrite = h->geo.full_policy == SHMRING_FULL_OVERWRITE;
-	uint64_t from;
 
 	shmring_lane_start(h);
-	from = shmring_broadcast_from(&h->core.tx, h->group, overwrite);
-	if (shmring_broadcast_recover(&h->core.tx, from, overwrite))
+	if (shmring_broadcast_recover(&h->core.tx, overwrite))
 		shmring_lane_found(h);
 	return 0;
 }

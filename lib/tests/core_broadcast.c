@@ -411,8 +411,8 @@ static void overwrite_away(void)
 }
 
 /*
- * A producer and a consumer, both liars and both gone, have a successor begin far behind all others:
- * these hear it all the same.
+ * A producer and a consumer, both liars and both gone, have a successor begin far behind all
+ * others: these hear it all the same.
  */
 static void begun_far_behind(void)
 {

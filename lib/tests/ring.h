@@ -206,8 +206,7 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 		ret = shmring_queue_recover(tx, &t->g);
 		break;
 	default:
-		pos = shmring_broadcast_from(tx, &t->g, (int)r->overwrite);
-		ret = shmring_broadcast_recover(tx, pos, (int)r->overwrite);
+		ret = shmring_broadcast_recover(tx, (int)r->overwrite);
 		break;
 	}
 	if (ret < 0)

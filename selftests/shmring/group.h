@@ -104,8 +104,7 @@ HELPER bool member_start_tx(struct member *m)
 		shmring_queue_recover(tx, &m->g);
 		return true;
 	default:
-		shmring_broadcast_recover(tx, &m->g,
-					  m->info.full_policy == SHMRING_FULL_OVERWRITE);
+		shmring_broadcast_recover(tx, m->info.full_policy == SHMRING_FULL_OVERWRITE);
 		return true;
 	}
 }

@@ -171,29 +171,20 @@ static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 
 	return other;
 }
 
-/* Where a producer that takes over begins to look, with @mask and @mine set. */
-static inline __u64 shmring_broadcast_from(const struct shmring_spsc_tx *tx,
-					   const struct shmring_group *g, int overwrite)
-{
-	if (!overwrite)
-		return shmring_broadcast_told(g, g->slot, tx->mask + 1);
-	return shmring_load(&tx->mine->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
-}
-
 /**
  * shmring_broadcast_recover() - take over a lane from earlier producers
  * @tx: producer, with @data, @mask and @mine set
- * @from: shmring_broadcast_from()
  * @overwrite: consumers gate nothing
  *
- * The walk begins at the position that the predecessor told, if that can be; in an
- * OVERWRITE lane at its last mark. Nonsense before it is the consumers' to step over: a
+ * The walk begins at the position that the predecessor told, or what shmring_broadcast_told() made
+ * of it when the slot was taken; in an OVERWRITE lane at its last mark. Nonsense before it is the consumers' to step over: a
  * position of one of them is not to decide where records of the others end.
  *
  * Return: whether records were found that nobody was told of.
  */
-static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx, __u64 from, int overwrite)
+static inline int shmring_broadcast_recover(struct shmring_spsc_tx *tx, int overwrite)
 {
+	__u64 from = shmring_load(&tx->mine->pos) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	__u64 pos, records = 0;
 	int found, marked = 0;
 
