@@ -324,7 +324,8 @@ struct shmring_ioc_eventfd {
  *	endpoint's CURSOR page tells
  * @need_records: IN: records to be readable, by the counts that producers tell; with @need as
  *	well, either is enough; 0: not asked for
- * @deadline: absolute CLOCK_MONOTONIC time in ns, or SHMRING_DEADLINE_*
+ * @deadline: absolute CLOCK_MONOTONIC time in ns, of the caller's time namespace, or
+ *	SHMRING_DEADLINE_*
  *
  * What is left in the ring is told before the peer's end is.
  */
@@ -426,13 +427,14 @@ struct shmring_uring_wait {
  *   cursor_offset CURSOR   a page a slot   its endpoint writes, all read
  *   shared_offset SHARED   one page        all of one role write, all read; MPSC and
  *                                          BROADCAST: producers; QUEUE: consumers
- *   data_offset   DATA     lanes           each producer writes its own, all read
+ *   data_offset   DATA     lanes           each producer writes its own, all who may read
+ *                                          the ring read
  *
  * These mappings are granted, each exactly, MAP_SHARED, without PROT_EXEC: CONTROL
  * (everything before DATA, offset 0, control_size bytes) read-only; one CURSOR page,
  * read-write if it is the endpoint's own; SHARED, read-write for the role that writes
  * it; one lane (data_size bytes at data_offset + lane * data_size), read-write for its
- * producer; DATA of a RAW ring, read-write for producers. Anything else: EINVAL for a
+ * producer, which has no other lane if its rights lack read; DATA of a RAW ring, read-write for producers. Anything else: EINVAL for a
  * wrong range, EACCES for a right that is not there. A lane may be mapped any number
  * of times, so that two mappings in a row make every record contiguous.
  *
