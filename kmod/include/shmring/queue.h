@@ -305,9 +305,11 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			__aligned_u64 *proof = shmring_proof(&c->g, lane, slot);
 			__u64 old;
 
+			/* Whoever scribbles over it all the time does without. */
 			do
 				old = shmring_load(proof);
-			while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos));
+			while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos) &&
+			       ++tries < SHMRING_CLAIM_TRIES);
 		}
 		/* pairs with the load-acquire in shmring_queue_refresh() */
 		if (shmring_swap_if(front, was, shmring_tagged(end, c->g.slot + 1))) {
