@@ -19,7 +19,13 @@
  *
  * Deadlines are absolute CLOCK_MONOTONIC times in nanoseconds. SHMRING_NOWAIT
  * never waits (-EAGAIN); SHMRING_FOREVER waits until it is done, a signal
- * handler ran (-EINTR), or the peer is gone (-EPIPE, -EOWNERDEAD).
+ * handler ran while it slept (-EINTR), or the peer is gone (-EPIPE, -EOWNERDEAD).
+ * Who only spins (SHMRING_CREATE_SPIN, SHMRING_SPIN_ALWAYS) is not interrupted.
+ *
+ * Of several peers the end is told when all are gone: -EOWNERDEAD if the last
+ * endpoint of any of their slots died, else -EPIPE. It is told at once, each time,
+ * until another one has come; nothing signals that. A producer of a BROADCAST ring
+ * goes on alone.
  *
  * Functions marked "fast path" are inline here and exported from the library
  * under the same name, for other languages.
@@ -66,7 +72,8 @@ extern "C" {
  * @slots: RAW: endpoints at once; default 16
  * @producers: how many at once; default 8, of an SPSC ring 1
  * @consumers: how many at once; default 8, of SPSC and MPSC rings 1
- * @mode: permission bits; default 0600
+ * @mode: permission bits; default 0600. Device: read to consume and observe, write to
+ *	produce; memfd: both for either side, read to observe
  * @placement: SHMRING_PLACE_* of DATA; default LOCAL
  * @node: NUMA node of DATA for STRICT and PREFERRED
  * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
@@ -208,7 +215,8 @@ int shmring_attach_fd(int fd, uint32_t role, const struct shmring_opts *opts,
  * shmring_close() - leave the ring in order
  * @r: handle, or NULL
  *
- * Publishes what shmring_put() held back, tells the peer, and frees the handle.
+ * Publishes what shmring_put() held back, tells the peer, and frees the handle. No
+ * other thread may be in a call on it.
  * Peers read what is left and then get -EPIPE. Of a process that dies without
  * this they get -EOWNERDEAD.
  */
@@ -387,8 +395,8 @@ static inline void shmring_copy_in(void *payload, const void *from, size_t len)
  * first.
  *
  * Return: 0; -EMSGSIZE (no ring of this size can take it), -EAGAIN, -ETIMEDOUT,
- * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer), -ENOBUFS (the ring
- * is full and drops what is new: counted as lost).
+ * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer), -EOPNOTSUPP (RAW),
+ * -ENOBUFS (the lane is full and drops what is new, whatever the deadline: counted as lost).
  */
 SHMRING_INLINE int shmring_reserve(struct shmring *r, size_t len, void **payload,
 				   uint64_t deadline)
@@ -528,7 +536,9 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
  * @n: how many
  * @deadline: how long to wait for space
  *
- * Return: how many were sent, at least one; or an error if none was.
+ * Return: how many were sent, at least one; or an error if none was: as shmring_reserve(),
+ * -EINVAL (@n is 0). One that found a full lane which drops what is new is counted as lost
+ * also if others were sent before it.
  */
 long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
@@ -562,7 +572,7 @@ int shmring_drain(struct shmring *r, uint64_t deadline);
  *
  * Return: payload bytes; -EAGAIN, -ETIMEDOUT, -EINTR, -EPIPE or -EOWNERDEAD
  * (nothing is left and the producer is gone), -EBADMSG or -EPROTO (the producer
- * wrote nonsense), -EACCES (not a consumer).
+ * wrote nonsense), -EACCES (not a consumer), -EOPNOTSUPP (RAW).
  */
 SHMRING_INLINE long shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 {
@@ -581,9 +591,9 @@ SHMRING_INLINE long shmring_peek(struct shmring *r, const void **payload, uint64
  * shmring_release() - give back what the last peek showed (fast path)
  * @r: consumer
  *
- * Return: 0, also when there is nothing to give back; -ESTALE (OVERWRITE only): what
- * was peeked at was overwritten before this call, its content cannot be trusted, and it
- * is counted as lost.
+ * Return: 0, also when there is nothing to give back; -ESTALE (OVERWRITE only): some of
+ * what was peeked at was overwritten before this call and is counted as lost; none of it can
+ * be trusted, nothing was given back, and the next peek begins behind it.
  */
 SHMRING_INLINE int shmring_release(struct shmring *r)
 {
@@ -608,7 +618,9 @@ SHMRING_INLINE int shmring_release(struct shmring *r)
  * @deadline: how long to wait for a record
  *
  * Return: payload bytes; -EMSGSIZE if they do not fit (the record stays, and
- * shmring_peek() tells its size); or as shmring_peek().
+ * shmring_peek() tells its size); or as shmring_peek(). OVERWRITE: what was overwritten
+ * while it was copied is tried again: for ever, until the deadline (-ETIMEDOUT), or with
+ * SHMRING_NOWAIT a few times (-EAGAIN).
  */
 SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
@@ -658,7 +670,7 @@ SHMRING_INLINE long shmring_recv(struct shmring *r, void *buf, size_t cap, uint6
  *
  * shmring_release() gives all of them back.
  *
- * Return: how many, at least one; or as shmring_peek().
+ * Return: how many, at least one; -EINVAL (@n is 0); or as shmring_peek().
  */
 long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
@@ -672,8 +684,8 @@ long shmring_peek_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
  *
  * Stops before a record that does not fit its buffer.
  *
- * Return: how many, at least one; -EMSGSIZE if the first does not fit; or as
- * shmring_peek().
+ * Return: how many, at least one; -EMSGSIZE if the first does not fit; -EINVAL (@n is 0);
+ * or as shmring_recv().
  */
 long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
@@ -690,8 +702,8 @@ long shmring_recv_batch(struct shmring *r, struct iovec *msgs, unsigned int n,
  * when @fn has returned, also the one that stopped it. On an OVERWRITE ring @fn may see
  * a record that is being overwritten: such a record is counted as lost, not as taken.
  *
- * Return: how many records were taken, at least one unless they were overwritten; or as
- * shmring_peek().
+ * Return: how many records were taken, at least one, or 0 if @fn stopped at one that had been
+ * overwritten; -EINVAL (no @fn); or as shmring_recv(), but for -EMSGSIZE.
  */
 long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t len, void *arg),
 		     void *arg, uint64_t max, uint64_t deadline);
@@ -705,8 +717,8 @@ long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t le
  * @deadline: how long
  *
  * Return: the SHMRING_EV_* that hold; -EAGAIN, -ETIMEDOUT, -EINTR, -EINVAL,
- * -EOPNOTSUPP (a SPIN ring), -EPIPE or -EOWNERDEAD (the peer is gone and PEER was
- * not asked for).
+ * -EOPNOTSUPP (IN or OUT of a SPIN ring, and a deadline), -EPIPE or -EOWNERDEAD (the peer
+ * is gone and PEER was not asked for: at once, each time, until another one has come).
  */
 int shmring_wait(struct shmring *r, uint32_t events, uint64_t deadline);
 
@@ -742,7 +754,10 @@ int shmring_wait_for(struct shmring *r, uint32_t events, uint64_t bytes, uint64_
  *
  * Use: call shmring_arm(); if it says 0, poll; then call it again.
  *
- * Return: the descriptor, which belongs to the handle; or an error.
+ * On the memfd backend it is signalled once for a peer's end, and not when the next one comes.
+ *
+ * Return: the descriptor, which belongs to the handle; -EOPNOTSUPP (a child after fork(2),
+ * and the parent had it); or what making eventfd or thread gives.
  */
 int shmring_pollfd(struct shmring *r);
 
@@ -755,7 +770,9 @@ int shmring_pollfd(struct shmring *r);
  * shmring_pollfd() or on an eventfd of shmring_set_eventfd(). On the memfd
  * backend it also takes back the last signal of shmring_pollfd().
  *
- * Return: the SHMRING_EV_* that hold already: do not wait; 0: a signal will come.
+ * Return: the SHMRING_EV_* that hold already: do not wait; 0: a signal will come; -EINVAL,
+ * -EOPNOTSUPP (a SPIN ring, and nothing is there). If the peer is gone and PEER was not asked
+ * for it is IN or OUT, though there is no record or no space: the next call on the ring tells.
  */
 int shmring_arm(struct shmring *r, uint32_t events);
 
@@ -769,7 +786,8 @@ int shmring_arm(struct shmring *r, uint32_t events);
  * before waiting for the next. The memfd backend serves it from its thread: see
  * shmring_pollfd().
  *
- * Return: 0, -EBADF, -EBADFD (not an eventfd), -EINVAL, -EOPNOTSUPP (a SPIN ring).
+ * Return: 0, -EBADF, -EBADFD (not an eventfd), -EINVAL, -EOPNOTSUPP (IN or OUT of a SPIN
+ * ring), or as shmring_pollfd().
  */
 int shmring_set_eventfd(struct shmring *r, uint32_t events, int efd);
 
