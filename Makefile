@@ -67,7 +67,8 @@ help:
 	@echo '  vm-shell        - a shell in the guest'
 	@echo ''
 	@echo 'Installing and cleaning:'
-	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX='
+	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX=;'
+	@echo '                    as root and without DESTDIR also ldconfig, the group, udev'"'"'s reload'
 	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
 	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX='
 	@echo '  deb             - Debian packages of all of it, in build/deb; the module by dkms'
@@ -201,17 +202,24 @@ dist_place = $(SYSCONFDIR)/$(place_$(1))
 man_pages := $(wildcard $(top)/Documentation/man/*.[1-9])
 man_place = $(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 
+# What a package manager would do once files came or went; nothing fails for want of it.
+as_root = [ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; $(1); }
+if_there = ! command -v $(firstword $(1)) >/dev/null || $(1)
+reload = $(call if_there,ldconfig) || :; $(call if_there,udevadm control --reload) 2>/dev/null || :
+
 install: lib tools
 	$(call sub,lib) install
 	$(call sub,tools) install
 	$(Q)$(foreach file,$(dist_files),$(call put,$(top)/kmod/dist/$(file),$(call dist_place,$(file))) && ) :
 	$(Q)$(foreach page,$(man_pages),$(call put,$(page),$(call man_place,$(page))) && ) :
+	$(Q)$(call as_root,$(call if_there,systemd-sysusers $(call dist_place,sysusers.conf)) || :; $(reload))
 
 uninstall:
 	$(call sub,lib) uninstall
 	$(call sub,tools) uninstall
 	$(Q)rm -f $(foreach file,$(dist_files),$(DESTDIR)$(call dist_place,$(file))) \
 		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page)))
+	$(Q)$(call as_root,$(reload))
 
 deb: deps-build deps-deb
 	$(Q)$(top)/kmod/dist/make-deb
