@@ -309,7 +309,6 @@ long __shmring_peek(struct shmring *r, const void **payload, uint64_t deadline)
 	return shmring_next_in(r, payload, deadline, true);
 }
 
-/* Of a ring with many: the next record by the short way, or as it is found. */
 /**
  * shmring_lapped() - what was copied had been overwritten meanwhile: once more?
  * @deadline: the caller's
@@ -326,6 +325,7 @@ int shmring_lapped(uint64_t deadline, unsigned int *laps)
 	return shmring_late(deadline);
 }
 
+/* Of a ring with many: the next record by the short way, or as it is found. */
 long __shmring_recv(struct shmring *r, void *buf, size_t cap, uint64_t deadline)
 {
 	struct shmring_handle *h = shmring_handle(r);
