@@ -10,6 +10,7 @@
 
 #define SHMRING_CLAIM_MOST	16
 #define SHMRING_CLAIM_QUICK_NS	10000	/* a record */
+#define SHMRING_ADOPT_AGAIN_NS	10000000ull
 
 static int shmring_claim_start(struct shmring_handle *h)
 {
@@ -55,16 +56,42 @@ static void shmring_claim_learn(struct shmring_handle *h)
 	many->since = now;
 }
 
-/* Are there records of the dead to be read, by anybody or by this slot's consumer? */
-static bool shmring_claim_orphans(const struct shmring_handle *h)
+/**
+ * shmring_claim_left() - are there records of the dead to be read
+ * @h: handle; of any kind, and in any thread
+ *
+ * By anybody or by this slot's consumer.
+ */
+bool shmring_claim_left(const struct shmring_handle *h)
 {
 	const struct shmring_meta *meta = shmring_meta(h);
 
-	return shmring_load(&meta->orphans) ||
-	       shmring_load(&meta->orphan[h->slot].state) != SHMRING_ORPHAN_NONE;
+	return h->in == &shmring_claim_in &&
+	       (shmring_load(&meta->orphans) ||
+		shmring_load(&meta->orphan[h->slot].state) != SHMRING_ORPHAN_NONE);
 }
 
-/* Return: 0, or -EAGAIN: somebody else was first. */
+/* And is it time to try? */
+static bool shmring_claim_orphans(const struct shmring_handle *h)
+{
+	return shmring_claim_left(h) &&
+	       (!h->many->adopt_at || h->many->adopt_at <= shmring_now());
+}
+
+/**
+ * shmring_claim_again() - when to ask again for records that the dead have left
+ * @h: handle
+ *
+ * Until then they are not ready; nor is the ring at its end, although it may seem so.
+ *
+ * Return: 0: there are none, or nothing keeps them from this endpoint.
+ */
+uint64_t shmring_claim_again(const struct shmring_handle *h)
+{
+	return h->many && h->many->adopt_at && shmring_claim_left(h) ? h->many->adopt_at : 0;
+}
+
+/* Return: 0, or -EAGAIN: somebody else was first, or keeps everybody from them. */
 static int shmring_claim_adopt(struct shmring_handle *h)
 {
 	struct shmring_claims *c = &h->many->claims;
@@ -74,6 +101,9 @@ static int shmring_claim_adopt(struct shmring_handle *h)
 	};
 	int err = h->ops->adopt(h, &orphan);
 
+	h->many->adopt_at = err == -EBUSY ? shmring_now() + SHMRING_ADOPT_AGAIN_NS : 0;
+	if (err == -EBUSY)
+		return -EAGAIN;
 	if (err)
 		return err == -ENOENT ? -EAGAIN : err;
 	/* On the memfd backend anybody may have written it. */

@@ -132,12 +132,14 @@ extern const struct shmring_out shmring_overwrite_out;
  * @away: takes the place of both CURSOR pages for the inline functions: what is written
  *	to it is nobody's, and it always wants to be woken, which leads to the slow path
  * @since: QUEUE: when the last claim was made, 0: nothing is to be learnt from that
+ * @adopt_at: QUEUE: records of the dead could not be taken over: when to try again, or 0
  * @merge: MPSC, BROADCAST
  * @claims: QUEUE
  */
 struct shmring_many {
 	struct shmring_cursor away;
 	uint64_t since;
+	uint64_t adopt_at;
 	union {
 		struct shmring_merge merge;
 		struct shmring_claims claims;
@@ -156,7 +158,7 @@ struct shmring_many {
  *	-ETIMEDOUT, -EINTR
  * @wake: wake the endpoint in a slot if it armed itself: did somebody sleep there
  * @wakes_all: @wake looks after everybody, and says so
- * @adopt: as SHMRING_IOC_ADOPT
+ * @adopt: as SHMRING_IOC_ADOPT; -EBUSY: not now
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
  * @probe: make META say whether the peer in @slot lives
@@ -401,6 +403,10 @@ void shmring_bias_meet(const struct shmring_handle *h);
 bool shmring_bias_unsure(const struct shmring_handle *h);
 bool shmring_bias_unfenced(const struct shmring_handle *h);
 void shmring_bias_catch_up(struct shmring_handle *h);
+
+/* claim.c */
+bool shmring_claim_left(const struct shmring_handle *h);
+uint64_t shmring_claim_again(const struct shmring_handle *h);
 
 /* pair.c */
 void shmring_pair_kick(struct shmring_handle *h, int kick);

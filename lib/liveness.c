@@ -306,8 +306,8 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	guard = shmring_reopen(h->fd, O_RDWR);
 	if (guard < 0)
 		return;
-	/* What others are to be woken for may be under way just now. */
-	if (slot == h->slot ? shmring_guard_try(guard, false, 1) : shmring_guard(guard, false))
+	/* Who holds the guard may be stopped, and callers have deadlines: they ask again. */
+	if (shmring_guard_try(guard, false, 1))
 		goto out_close;
 	if (shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE &&
 	    !shmring_slot_locked(guard, slot))

@@ -714,7 +714,7 @@ static int shmring_memfd_copy(const struct shmring_handle *h, uint64_t offset, s
 static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_goal *goal,
 			       uint64_t deadline)
 {
-	uint64_t slice = SHMRING_SLICE_FIRST_NS, until;
+	uint64_t slice = SHMRING_SLICE_FIRST_NS, until, again;
 	/* An observer has no word to sleep on. */
 	uint32_t none = SHMRING_ARMED_YES;
 	uint32_t *word = h->mine ? &h->mine->armed : &none;
@@ -729,6 +729,9 @@ static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_go
 			shmring_tally(&w->waits);
 		slept = true;
 		until = shmring_now() + slice;
+		again = shmring_claim_again(h);
+		if (again && until > again)
+			until = again;
 		if (until > deadline)
 			until = deadline;
 		err = shmring_futex_wait(word, SHMRING_ARMED_YES, until);

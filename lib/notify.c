@@ -6,8 +6,8 @@
  *
  * It looks at CURSOR pages and META only, never at the private state of the handle,
  * which belongs to the thread that uses it. So it cannot look at the ring now and then as
- * those who block do; where they have to (shmring_bias_unsure()) it signals instead, and
- * has the user look. What both touch:
+ * those who block do; where they have to (shmring_bias_unsure(), and what the dead have left
+ * and could not be taken over) it signals instead, and has the user look. What both touch:
  *
  *   seq       counts requests; the thread sleeps on it while nothing is armed
  *   pending   the endpoint armed itself and has not been signalled since
@@ -100,7 +100,7 @@ static void *shmring_notify_run(void *arg)
 		if (err != -ETIMEDOUT)
 			continue;
 		shmring_probe(h);
-		if (wait_armed && shmring_bias_unsure(h)) {
+		if (wait_armed && (shmring_bias_unsure(h) || shmring_claim_left(h))) {
 			__atomic_store_n(&n->pending, 0, __ATOMIC_SEQ_CST);
 			shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT);
 		}
@@ -201,7 +201,9 @@ void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
 		return;
 	if (events & (SHMRING_EV_IN | SHMRING_EV_OUT))
 		__atomic_store_n(&n->pending, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);
+	/* Who was told of the end and waits for what the dead have left is told by the slice. */
+	if (!shmring_claim_again(h))
+		__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);
 	shmring_request(n);
 }
 

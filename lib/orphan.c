@@ -2,8 +2,8 @@
 /*
  * What dead consumers of a QUEUE had claimed and not released, on the memfd backend: the
  * device does the same in the kernel, and kmod/orphan.c says how entries of META move. All
- * is written under the guard, a consumer's own claim before its slot stops being live, so
- * that a producer sees the hold or the orphan.
+ * but the end of what was taken over is written under the guard, a consumer's own claim
+ * before its slot stops being live, so that a producer sees the hold or the orphan.
  *
  * Who holds the guard may be killed like anybody else. What it leaves half done is seen by
  * the next one: an orphan of a slot that still is live was not offered to the end, and two
@@ -167,6 +167,10 @@ static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt
 	return 0;
 }
 
+/*
+ * Without the guard: nobody else writes the entry that a live endpoint has taken over, and this
+ * may not fail.
+ */
 static void shmring_adopt_done(struct shmring_handle *h)
 {
 	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
@@ -174,25 +178,27 @@ static void shmring_adopt_done(struct shmring_handle *h)
 	shmring_orphan_count(h);
 }
 
-/* As SHMRING_IOC_ADOPT. */
+/* As SHMRING_IOC_ADOPT; and -EBUSY: somebody has the guard, ask again. */
 int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 {
-	int guard = shmring_reopen(h->fd, O_RDWR), err;
-	bool guarded;
+	int guard, err;
 
+	if (arg->op == SHMRING_ADOPT_DONE) {
+		shmring_adopt_done(h);
+		return 0;
+	}
+	guard = shmring_reopen(h->fd, O_RDWR);
 	if (guard < 0)
 		return guard;
-	do
-		err = shmring_guard(guard, false);
-	while (err == -EINTR);
-	guarded = !err;
-	if (!err && arg->op == SHMRING_ADOPT_TAKE)
-		err = shmring_adopt_take(h, arg);
-	else if (!err)
-		shmring_adopt_done(h);
+	/* Who holds it may be stopped, and the caller has a deadline. */
+	err = shmring_guard_try(guard, false, 1);
+	if (err)
+		goto out_close;
+	err = shmring_adopt_take(h, arg);
 	/* A dead one was found on the way. */
-	if (guarded && shmring_load(&shmring_meta(h)->wake_due))
+	if (shmring_load(&shmring_meta(h)->wake_due))
 		shmring_memfd_wake_all(h);
+out_close:
 	close(guard);
 	return err;
 }

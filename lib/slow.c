@@ -275,7 +275,7 @@ static long shmring_next_in(struct shmring *r, const void **payload, uint64_t de
 		return len;
 	shmring_stalled(h);
 	do {
-		while (deadline != SHMRING_NOWAIT && !shmring_gone(h)) {
+		while (deadline != SHMRING_NOWAIT && !shmring_ended(h)) {
 			if (shmring_spin_first(h, &shmring_one_in, deadline, true)) {
 				len = shmring_look(h, payload, false);
 				if (len != -EAGAIN)
@@ -296,7 +296,8 @@ static long shmring_next_in(struct shmring *r, const void **payload, uint64_t de
 		}
 		if (len != -EAGAIN)
 			return len;
-		gone = shmring_gone(h);	/* before the ring: what a peer left is seen first */
+		/* before the ring: what a peer left is seen first */
+		gone = shmring_ended(h);
 		len = shmring_look(h, payload, check);
 		if (len != -EAGAIN)
 			return len;

@@ -75,10 +75,13 @@ int shmring_gone(const struct shmring_handle *h)
 	return err;
 }
 
-/* The same where it is an error: a producer of a BROADCAST ring goes on alone. */
+/*
+ * The same where it is an error: a producer of a BROADCAST ring goes on alone, and a consumer
+ * of a QUEUE is to have first what others have left.
+ */
 int shmring_ended(const struct shmring_handle *h)
 {
-	return h->lone ? 0 : shmring_gone(h);
+	return h->lone || shmring_claim_again(h) ? 0 : shmring_gone(h);
 }
 
 /*
@@ -345,7 +348,8 @@ static int shmring_wait_look(struct shmring_handle *h, const struct shmring_goal
 	bool in = goal->events & SHMRING_EV_IN;
 	uint32_t ready = shmring_events(h, gone && in ? &any : goal);
 
-	if (gone && !h->lone && !(goal->events & SHMRING_EV_PEER) && !(ready & SHMRING_EV_IN))
+	if (gone && !h->lone && !(goal->events & SHMRING_EV_PEER) && !(ready & SHMRING_EV_IN) &&
+	    !shmring_claim_again(h))
 		return gone;
 	return (int)ready;
 }

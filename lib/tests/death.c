@@ -3,6 +3,8 @@
  * Ends of endpoints: in order, by SIGKILL at any moment, shared after fork, and new
  * endpoints in the place of old ones, with nothing lost and nothing doubled.
  */
+#include <poll.h>
+
 #include "test.h"
 
 /* A child in a role that says when it is attached, and then runs @fn until killed. */
@@ -571,6 +573,121 @@ static void both_close_at_once(void)
 	munmap(here, 4096);
 }
 
+/*
+ * Somebody who was stopped has the guard: a consumer in the middle of attaching, say. Who has a
+ * deadline keeps to it, and asks again.
+ */
+static int keep_guard(const struct shmring *r)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_start = 1ll << 62, .l_len = 1 };
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", shmring_fd(r));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &fl)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void deadlines_while_the_guard_is_kept(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	static char buf[1000];
+	struct shmring *p;
+	int guard;
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device has no guard");
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	while (!shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT))
+		;
+	NEED((guard = keep_guard(p)) >= 0);
+	kill_child(pid);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), test_in_ms(50)), -ETIMEDOUT);
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_drain(p, test_in_ms(50)), -ETIMEDOUT);
+	close(guard);
+	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_FOREVER), -EOWNERDEAD);
+	shmring_close(p);
+}
+
+static void peek_only(struct shmring *c)
+{
+	const void *payload;
+
+	if (shmring_peek(c, &payload, SHMRING_FOREVER) == 8)
+		kill(getpid(), SIGKILL);
+}
+
+/* What a dead consumer had claimed cannot be had for a while. It is not waited for, nor lost. */
+static void orphans_while_the_guard_is_kept(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *p, *c;
+	uint64_t n = 1, in = 0, sleeps;
+	int guard, ready;
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device has no guard");
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 2;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+	pid = spawn(p, CONS, &o, peek_only);
+	NEED(pid > 0);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_FOREVER), SHMRING_EV_PEER);
+	/* In another slot than the dead one's: what waits there would be its own at once. */
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	kill_child(pid);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+	NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+
+	NEED((guard = keep_guard(p)) >= 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_get_stats(c, 2, &stats), 0);
+	sleeps = stats.sleeps;
+	CHECK_EQ(shmring_recv(c, &in, 8, test_in_ms(200)), -ETIMEDOUT);
+	CHECK_EQ(shmring_get_stats(c, 2, &stats), 0);
+	CHECK(stats.sleeps - sleeps < 50);
+	n = 2;
+	CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), 8);
+	CHECK_EQ(in, 2);
+	close(guard);
+	shmring_close(p);
+	NEED((guard = keep_guard(c)) >= 0);
+	/* The end comes after the last record. */
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	ready = shmring_wait(c, SHMRING_EV_IN, test_in_ms(50));
+	CHECK(ready == -ETIMEDOUT || ready == SHMRING_EV_IN);	/* it may be time to try again */
+	while (shmring_arm(c, SHMRING_EV_IN))
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EAGAIN);
+	close(guard);
+	do {
+		CHECK_EQ(poll(&pfd, 1, -1), 1);
+		ready = shmring_arm(c, SHMRING_EV_IN);
+	} while (!ready);
+	CHECK_EQ(ready, SHMRING_EV_IN);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+	CHECK_EQ(in, 1);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_FOREVER), -EPIPE);
+	shmring_close(c);
+}
+
 int main(void)
 {
 	START();
@@ -592,5 +709,7 @@ int main(void)
 	RUN(the_last_to_leave_decides);
 	RUN(lives_while_a_child_holds_it);
 	RUN(both_close_at_once);
+	RUN(deadlines_while_the_guard_is_kept);
+	RUN(orphans_while_the_guard_is_kept);
 	DONE();
 }
