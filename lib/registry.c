@@ -98,11 +98,8 @@ int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 			return fd;
 		if (err)
 			goto err_close;
-		/* Without this -ENOENT would promise that the name is free. */
-		if (!shared && unlink(path) && (errno == EPERM || errno == EACCES))
-			err = -EPERM;
-		else
-			err = -ENOENT;
+		/* -ENOENT promises that the name is free. */
+		err = shared || (unlink(path) && errno != ENOENT) ? -EPERM : -ENOENT;
 		goto err_close;
 	}
 
@@ -138,8 +135,6 @@ int shmring_name_link(int fd, const char *name)
 		}
 		if (other != -ENOENT)
 			return other == -EINTR ? other : -EEXIST;
-		if (!faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW))
-			return -EEXIST;	/* a leftover that is not ours to remove */
 	}
 }
 

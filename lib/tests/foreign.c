@@ -4,6 +4,8 @@
  * under an observer, whose guard somebody keeps, that have any number of locks or another's
  * name cost an error at most, and no signal, no endless wait.
  */
+#include <sys/mount.h>
+
 #include "test.h"
 
 #define GUARD		(1ll << 62)	/* as in lib/memfd.h */
@@ -256,6 +258,8 @@ static void name_is_that_of_the_file(void)
 #define OWNER	54321
 #define OTHER	54322
 
+static mode_t left_mode;
+
 static int leave_as_owner(void)
 {
 	int fd;
@@ -263,12 +267,12 @@ static int leave_as_owner(void)
 	if (setgid(OWNER) || setuid(OWNER))
 		return -errno;
 	umask(0);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, left_mode);
 	return fd < 0 ? -errno : 0;
 }
 
 /* "Attach, or make it if there is none": neither can be done, and nobody tries for ever. */
-static void leftover_of_another(void)
+static void leftover_of_another(uint32_t role, mode_t mode)
 {
 	struct shmring_opts o = test_opts(4096, 0);
 	struct shmring *r;
@@ -279,18 +283,63 @@ static void leftover_of_another(void)
 	if (geteuid())
 		SKIP("needs two users: run it as root");
 	new_name();
+	left_mode = mode;
 	NEED((owner = stranger(leave_as_owner)) > 0);
 	pid = test_fork();
 	if (!pid) {
 		alarm(20);
 		CHECK_EQ(setgid(OTHER) || setuid(OTHER), 0);
-		CHECK_EQ(shmring_attach(name, CONS, &o, &r), -EPERM);
-		CHECK_EQ(shmring_create(name, CONS, &o, &r), -EEXIST);
-		CHECK_EQ(shmring_open(name, CONS, &o, &r), -EPERM);
+		CHECK_EQ(shmring_attach(name, role, &o, &r), -EPERM);
+		CHECK_EQ(shmring_create(name, role, &o, &r), -EEXIST);
+		CHECK_EQ(shmring_open(name, role, &o, &r), -EPERM);
 		test_exit();
 	}
 	CHECK_EQ(test_reap(pid), 0);
 	stranger_gone(owner);
+}
+
+static void leftover_of_another_to_write(void) { leftover_of_another(CONS, 0666); }
+static void leftover_of_another_to_read(void) { leftover_of_another(OBS, 0644); }
+
+/* A leftover that another file is mounted over, in a namespace of this process's own. */
+static int mount_over(void)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev/shm", "tmpfs", 0, "mode=1777"))
+		return -1;
+	fd = open("/dev/shm/other", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	close(fd);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	close(fd);
+	return mount("/dev/shm/other", path, NULL, MS_BIND, NULL);
+}
+
+static void leftover_that_is_in_use(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *r;
+	int status;
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device leaves nothing");
+	new_name();
+	pid = test_fork();
+	if (!pid) {
+		alarm(20);
+		if (mount_over())
+			_exit(77);
+		CHECK_EQ(shmring_attach(name, PROD, &o, &r), -EPERM);
+		CHECK_EQ(shmring_create(name, PROD, &o, &r), -EEXIST);
+		CHECK_EQ(shmring_open(name, PROD, &o, &r), -EPERM);
+		test_exit();
+	}
+	status = test_reap(pid);
+	if (status == 77)
+		SKIP("no namespace with mounts of its own can be had here");
+	CHECK_EQ(status, 0);
 }
 
 int main(void)
@@ -302,6 +351,8 @@ int main(void)
 	RUN(guard_of_no_ring_is_kept);
 	RUN(many_locks);
 	RUN(name_is_that_of_the_file);
-	RUN(leftover_of_another);
+	RUN(leftover_of_another_to_write);
+	RUN(leftover_of_another_to_read);
+	RUN(leftover_that_is_in_use);
 	DONE();
 }
