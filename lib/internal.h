@@ -152,6 +152,7 @@ struct shmring_many {
  * @create: make a ring, bind @fd, fill @geo, map everything
  * @attach: join by name, likewise
  * @attach_fd: join by descriptor, likewise
+ * @undo: of a way in that failed, what closing @fd does not; NULL: nothing
  * @leave: tell the peers and close @fd; drops mappings only where it must
  * @info: the present state
  * @sleep: arm, look once more, sleep: 0 after anything that is worth a look,
@@ -178,6 +179,7 @@ struct shmring_ops {
 		      const struct shmring_opts *opts);
 	int (*attach_fd)(struct shmring_handle *h, int fd, uint32_t role,
 			 const struct shmring_opts *opts);
+	void (*undo)(struct shmring_handle *h);
 	void (*leave)(struct shmring_handle *h);
 	int (*info)(const struct shmring_handle *h, struct shmring_ioc_info *info);
 	int (*sleep)(struct shmring_handle *h, const struct shmring_goal *goal,

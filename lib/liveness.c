@@ -95,6 +95,23 @@ void shmring_unguard(int fd)
 	shmring_lock(fd, F_OFD_SETLK, F_UNLCK, SHMRING_LOCK_GUARD, 1);
 }
 
+/*
+ * Close a description that may hold the guard. Explicitly: a child that was forked meanwhile
+ * has the description too, and would keep the guard from everybody for as long as it lives.
+ */
+void shmring_guard_close(int fd)
+{
+	shmring_unguard(fd);
+	close(fd);
+}
+
+/* All locks of a description that nobody was given. */
+void shmring_unlock_all(int fd)
+{
+	shmring_lock(fd, F_OFD_SETLK, F_UNLCK, SHMRING_LOCK_GUARD,
+		     SHMRING_LOCK_OBSERVER + SHMRING_LOCK_OBSERVERS - SHMRING_LOCK_GUARD);
+}
+
 /* Return: 0, -EBUSY, or what fcntl(2) gives. */
 int shmring_slot_lock(int fd, unsigned int slot)
 {
@@ -315,5 +332,5 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	if (shmring_load(&meta->wake_due))
 		shmring_memfd_wake_all(h);
 out_close:
-	close(guard);
+	shmring_guard_close(guard);
 }

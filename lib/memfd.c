@@ -579,6 +579,13 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 
 /* ---- leaving ----------------------------------------------------------------- */
 
+/* A child that was forked meanwhile has the description too: it is to keep nothing. */
+static void shmring_memfd_undo(struct shmring_handle *h)
+{
+	if (h->fd >= 0)
+		shmring_unlock_all(h->fd);
+}
+
 /*
  * Return: how many slept there: 0 if it was about to, and if it was stopped or killed in its
  * sleep; negative: it was not armed.
@@ -673,7 +680,7 @@ static void shmring_memfd_leave(struct shmring_handle *h)
 	if (guard < 0 || shmring_leave_guarded(h, guard))
 		close(h->fd);
 	if (guard >= 0)
-		close(guard);
+		shmring_guard_close(guard);
 }
 
 /* ---- the rest ---------------------------------------------------------------- */
@@ -756,6 +763,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.create = shmring_memfd_create,
 	.attach = shmring_memfd_attach,
 	.attach_fd = shmring_memfd_attach_fd,
+	.undo = shmring_memfd_undo,
 	.leave = shmring_memfd_leave,
 	.info = shmring_memfd_info,
 	.sleep = shmring_memfd_sleep,

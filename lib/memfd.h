@@ -56,6 +56,8 @@ int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
 int shmring_guard_try(int fd, bool shared, unsigned int tries);
 void shmring_unguard(int fd);
+void shmring_guard_close(int fd);
+void shmring_unlock_all(int fd);
 int shmring_slot_lock(int fd, unsigned int slot);
 bool shmring_slot_locked(int fd, unsigned int slot);
 int shmring_observer_lock(int fd);

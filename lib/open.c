@@ -90,6 +90,8 @@ static int shmring_finish(struct shmring_handle *h, int err, struct shmring **ou
 		if (h->mine)	/* nobody died */
 			shmring_store(&h->mine->closed, (uint32_t)getpid());
 		shmring_unmap(h);
+		if (h->ops->undo)
+			h->ops->undo(h);
 		if (h->fd >= 0)
 			close(h->fd);
 		free(h);

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "memfd.h"
 
@@ -199,6 +198,6 @@ int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 	if (shmring_load(&shmring_meta(h)->wake_due))
 		shmring_memfd_wake_all(h);
 out_close:
-	close(guard);
+	shmring_guard_close(guard);
 	return err;
 }

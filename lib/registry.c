@@ -91,7 +91,7 @@ int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 		if (err && err != -EBUSY)
 			goto err_close;
 		if (!shmring_name_leads_to(path, fd)) {
-			close(fd);	/* its last endpoint has left meanwhile */
+			shmring_guard_close(fd);	/* its last endpoint has left meanwhile */
 			continue;
 		}
 		if (shmring_held(fd))
@@ -104,7 +104,7 @@ int shmring_name_open(const char *name, uint32_t role, unsigned int tries)
 	}
 
 err_close:
-	close(fd);
+	shmring_guard_close(fd);
 	return err;
 }
 
@@ -130,7 +130,7 @@ int shmring_name_link(int fd, const char *name)
 		/* Opening a leftover removes it; then the name is free to try again. */
 		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER, SHMRING_GUARD_TRIES);
 		if (other >= 0) {
-			close(other);
+			shmring_guard_close(other);
 			return -EEXIST;
 		}
 		if (other != -ENOENT)

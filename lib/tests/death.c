@@ -4,6 +4,7 @@
  * endpoints in the place of old ones, with nothing lost and nothing doubled.
  */
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include "test.h"
 
@@ -577,14 +578,19 @@ static void both_close_at_once(void)
  * Somebody who was stopped has the guard: a consumer in the middle of attaching, say. Who has a
  * deadline keeps to it, and asks again.
  */
+static int open_again(const struct shmring *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", shmring_fd(r));
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 static int keep_guard(const struct shmring *r)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_start = 1ll << 62, .l_len = 1 };
-	char path[64];
-	int fd;
+	int fd = open_again(r);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", shmring_fd(r));
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &fl)) {
 		close(fd);
 		return -1;
@@ -688,6 +694,80 @@ static void orphans_while_the_guard_is_kept(void)
 	shmring_close(c);
 }
 
+/* Other threads fork now and then: a child gets what the library has open just then. */
+static pid_t forked[64];
+static unsigned int forks;
+static int fork_now;
+
+int close(int fd)
+{
+	if (fork_now && forks < 64) {
+		forked[forks] = test_fork();
+		if (!forked[forks++])
+			for (;;)
+				pause();
+	}
+	return (int)syscall(SYS_close, fd);
+}
+
+/* With whoever was forked still there. */
+static int guard_is_free(int fd)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_start = 1ll << 62, .l_len = 1 };
+	int err = fcntl(fd, F_OFD_GETLK, &fl);
+
+	CHECK(forks > 0);
+	fork_now = 0;
+	while (forks)
+		kill_child(forked[--forks]);
+	return !err && fl.l_type == F_UNLCK;
+}
+
+static void a_child_does_not_keep_the_guard(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c, *r;
+	uint64_t n = 1;
+	char name[64];
+	pid_t pid;
+	int fd;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device has no guard");
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 2;
+	snprintf(name, sizeof(name), "death-%d", (int)getpid());
+	NEED(!shmring_create(name, PROD, &o, &p));
+	NEED((fd = open_again(p)) >= 0);
+	NEED(!shmring_attach(name, CONS, &o, &c));
+
+	NEED(!shmring_attach(name, CONS, &o, &r));
+	fork_now = 1;
+	shmring_close(r);
+	CHECK(guard_is_free(fd));
+	fork_now = 1;
+	CHECK_EQ(shmring_attach(name, PROD, &o, &r), -EBUSY);
+	CHECK(guard_is_free(fd));
+	fork_now = 1;
+	CHECK_EQ(shmring_create(name, PROD, &o, &r), -EEXIST);
+	CHECK(guard_is_free(fd));
+
+	CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+	pid = spawn(p, CONS, &o, peek_only);
+	NEED(pid > 0);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	fork_now = 1;
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+	CHECK(guard_is_free(fd));
+	fork_now = 1;
+	CHECK_EQ(shmring_recv(c, &n, 8, SHMRING_NOWAIT), 8);
+	CHECK(guard_is_free(fd));
+	close(fd);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 int main(void)
 {
 	START();
@@ -711,5 +791,6 @@ int main(void)
 	RUN(both_close_at_once);
 	RUN(deadlines_while_the_guard_is_kept);
 	RUN(orphans_while_the_guard_is_kept);
+	RUN(a_child_does_not_keep_the_guard);
 	DONE();
 }
