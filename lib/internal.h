@@ -17,6 +17,7 @@
  * wait.c    spinning, sleeping, arming            batch.c     batches
  * pace.c    how long to spin, when to hold back   info.c      what a ring is and has done
  * bias.c    publishing without a fence            push.c      lines out of the own cache
+ *                                                 guard.c     how to exclude each other
  */
 #ifndef SHMRING_LIB_INTERNAL_H
 #define SHMRING_LIB_INTERNAL_H
@@ -267,6 +268,7 @@ struct shmring_pace {
  * @awaited: when it last looked all it had sent was received
  * @look_in: long records committed in place until it looks once more
  * @bias: records when the last sleeper was met
+ * @spare: memfd: what the guard can be taken by when nothing can be opened any more
  * @notify: memfd: the thread behind pollfd, once there is one
  * @pollfd: memfd: its eventfd
  */
@@ -306,6 +308,7 @@ struct shmring_handle {
 	bool awaited;
 	uint32_t look_in;
 	uint64_t bias;
+	struct shmring_spare *spare;
 	struct shmring_notify *notify;
 };
 

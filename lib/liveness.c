@@ -3,8 +3,7 @@
  * Who lives, on the memfd backend: locks of open file descriptions say so, and META
  * is written after them, under the guard lock.
  *
- * The guard is taken through a description of its own, so that two threads of one
- * process exclude each other too; it dies with its holder like any other lock.
+ * The guard dies with its holder like any other lock (guard.c says how it is taken).
  * Order: guard, then a slot's lock. Nobody waits for a slot's lock.
  *
  * Whoever may read the file can take the guard and keep it: then those who share the ring
@@ -56,7 +55,7 @@ static bool shmring_locked(int fd, uint64_t start, uint64_t len, uint64_t *from,
 	return true;
 }
 
-/* The same file through a new description. */
+/* The same file through a new description. -ENOSYS: there is no /proc. */
 int shmring_reopen(int fd, int flags)
 {
 	char path[32];
@@ -64,7 +63,9 @@ int shmring_reopen(int fd, int flags)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	again = open(path, flags | O_CLOEXEC);
-	return again < 0 ? -errno : again;
+	if (again < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ENOSYS : -errno;
+	return again;
 }
 
 /* Take the guard; shared is all that a description opened read-only can have. */
@@ -320,17 +321,14 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 
 	if (slot != h->slot && shmring_slot_locked(h->fd, slot))
 		return;
-	guard = shmring_reopen(h->fd, O_RDWR);
+	/* Who holds the guard may be stopped, and callers have deadlines: they ask again. */
+	guard = shmring_guard_take(h, 1);
 	if (guard < 0)
 		return;
-	/* Who holds the guard may be stopped, and callers have deadlines: they ask again. */
-	if (shmring_guard_try(guard, false, 1))
-		goto out_close;
 	if (shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE &&
 	    !shmring_slot_locked(guard, slot))
 		shmring_slot_end(h, slot);
 	if (shmring_load(&meta->wake_due))
 		shmring_memfd_wake_all(h);
-out_close:
-	shmring_guard_close(guard);
+	shmring_guard_drop(h, guard);
 }

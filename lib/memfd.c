@@ -192,30 +192,16 @@ static int shmring_file_make_there(void)
 }
 
 /* A file that nobody else can find yet. */
-static int shmring_file_make(const char *name, uint32_t mode)
+static int shmring_file_make(const char *name)
 {
 	int fd;
 
-	if (name[0]) {
-		fd = shmring_file_make_there();
-		if (fd < 0)
-			return fd;
-	} else {
-		fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-		if (fd < 0 && errno == EINVAL)
-			fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		if (fd < 0)
-			return -errno;
-		/* Who was given the descriptor must be able to open it anew. */
-		mode = 0666;
-	}
-	if (fchmod(fd, mode)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
+	if (name[0])
+		return shmring_file_make_there();
+	fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("shmring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
 }
 
 static int shmring_file_alloc(int fd, uint64_t start, uint64_t len)
@@ -386,9 +372,16 @@ static int shmring_memfd_create(struct shmring_handle *h, const char *name, uint
 		return -errno;
 	h->geo.ring_id |= 1;	/* never 0 */
 
-	h->fd = shmring_file_make(name, opts->mode);
+	h->fd = shmring_file_make(name);
 	if (h->fd < 0)
 		return h->fd;
+	/* Before the mode, which may keep out even the owner. */
+	err = shmring_spare_open(h, NULL);
+	if (err)
+		return err;
+	/* Who was given the descriptor of an unnamed one must be able to open it anew. */
+	if (fchmod(h->fd, name[0] ? opts->mode : 0666))
+		return -errno;
 	if (ftruncate(h->fd, (off_t)(h->geo.data_offset + shmring_data_bytes(&h->geo))))
 		return -errno;
 	err = shmring_file_alloc(h->fd, 0, h->geo.control_size);
@@ -505,12 +498,14 @@ int shmring_memfd_check(int fd, struct shmring_ioc_info *geo)
 	return 0;
 }
 
-/* The file is open as @h->fd and its guard is held. */
-static int shmring_join(struct shmring_handle *h, uint32_t role, const struct shmring_opts *opts,
-			bool writable)
+/* The file is open as @h->fd and its guard is held. @name: by which it was found, or NULL. */
+static int shmring_join(struct shmring_handle *h, const char *name, uint32_t role,
+			const struct shmring_opts *opts, bool writable)
 {
 	int err = shmring_memfd_check(h->fd, &h->geo);
 
+	if (!err && writable)
+		err = shmring_spare_open(h, name);
 	if (!err)
 		err = shmring_check_role(h->geo.topology, role);
 	if (!err)
@@ -548,7 +543,7 @@ static int shmring_memfd_attach(struct shmring_handle *h, const char *name, uint
 	h->fd = shmring_name_open(name, role, role == SHMRING_ROLE_OBSERVER ? 1 : 0);
 	if (h->fd < 0)
 		return h->fd;
-	return shmring_join(h, role, opts, shmring_fd_writable(h->fd));
+	return shmring_join(h, name, role, opts, shmring_fd_writable(h->fd));
 }
 
 /* The given descriptor is another's endpoint: its locks are not ours. */
@@ -574,7 +569,7 @@ static int shmring_memfd_attach_fd(struct shmring_handle *h, int fd, uint32_t ro
 		if (err)
 			return err;
 	}
-	return shmring_join(h, role, opts, writable);
+	return shmring_join(h, NULL, role, opts, writable);
 }
 
 /* ---- leaving ----------------------------------------------------------------- */
@@ -584,6 +579,7 @@ static void shmring_memfd_undo(struct shmring_handle *h)
 {
 	if (h->fd >= 0)
 		shmring_unlock_all(h->fd);
+	shmring_spare_close(h);
 }
 
 /*
@@ -636,20 +632,13 @@ void shmring_memfd_wake_all(struct shmring_handle *h)
 
 /*
  * The endpoint ends with the last descriptor and the last mapping of its description.
- * Ours go first. The guard, taken through a description of its own and mapped in the
+ * Ours go first. The guard, held through another description, which is mapped in the
  * place of CONTROL, lets us see whether others are left: after fork(2) they may be.
  */
 static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 {
 	bool observer = h->slot == SHMRING_NO_SLOT;
-	int err;
 
-	do
-		err = observer ? shmring_guard_try(guard, false, SHMRING_GUARD_TRIES) :
-				 shmring_guard(guard, false);
-	while (err == -EINTR);
-	if (err)
-		return err;
 	if (mmap(h->control, h->control_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 guard, 0) == MAP_FAILED)
 		return -errno;
@@ -671,16 +660,18 @@ static int shmring_leave_guarded(struct shmring_handle *h, int guard)
 
 static void shmring_memfd_leave(struct shmring_handle *h)
 {
-	int guard = shmring_reopen(h->fd, O_RDWR);
+	int guard;
 
 	shmring_notify_stop(h);
 	if (h->mine)
 		shmring_store_release(&h->mine->closed, (uint32_t)getpid());
+	guard = shmring_guard_take(h, h->slot == SHMRING_NO_SLOT ? SHMRING_GUARD_TRIES : 0);
 	/* Without a guard the survivors find the lock gone and read closed. */
 	if (guard < 0 || shmring_leave_guarded(h, guard))
 		close(h->fd);
 	if (guard >= 0)
-		shmring_guard_close(guard);
+		shmring_guard_drop(h, guard);
+	shmring_spare_close(h);
 }
 
 /* ---- the rest ---------------------------------------------------------------- */

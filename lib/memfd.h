@@ -51,6 +51,12 @@ int shmring_memfd_check(int fd, struct shmring_ioc_info *geo);
 int shmring_memfd_wake(struct shmring_handle *h, unsigned int slot);
 void shmring_memfd_wake_all(struct shmring_handle *h);
 
+/* guard.c */
+int shmring_spare_open(struct shmring_handle *h, const char *name);
+void shmring_spare_close(struct shmring_handle *h);
+int shmring_guard_take(const struct shmring_handle *h, unsigned int tries);
+void shmring_guard_drop(const struct shmring_handle *h, int fd);
+
 /* liveness.c */
 int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
@@ -78,6 +84,7 @@ int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 /* registry.c */
 int shmring_name_check(const char *name);
 int shmring_name_link(int fd, const char *name);
+int shmring_name_reopen(const char *name, int fd);
 void shmring_name_unlink(int fd, const char *name);
 int shmring_name_open(const char *name, uint32_t role, unsigned int tries);
 int shmring_memfd_list(int (*fn)(uint32_t backend, const struct shmring_ioc_info *info,

@@ -10,7 +10,6 @@
  * equal entries are one that was to move.
  */
 #include <errno.h>
-#include <fcntl.h>
 
 #include "memfd.h"
 
@@ -186,18 +185,14 @@ int shmring_memfd_adopt(struct shmring_handle *h, struct shmring_ioc_adopt *arg)
 		shmring_adopt_done(h);
 		return 0;
 	}
-	guard = shmring_reopen(h->fd, O_RDWR);
+	/* Who holds it may be stopped, and the caller has a deadline. */
+	guard = shmring_guard_take(h, 1);
 	if (guard < 0)
 		return guard;
-	/* Who holds it may be stopped, and the caller has a deadline. */
-	err = shmring_guard_try(guard, false, 1);
-	if (err)
-		goto out_close;
 	err = shmring_adopt_take(h, arg);
 	/* A dead one was found on the way. */
 	if (shmring_load(&shmring_meta(h)->wake_due))
 		shmring_memfd_wake_all(h);
-out_close:
-	shmring_guard_close(guard);
+	shmring_guard_drop(h, guard);
 	return err;
 }

@@ -49,6 +49,24 @@ static bool shmring_name_leads_to(const char *path, int fd)
 	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
 }
 
+/* The file of @fd through a new description, by its name and without /proc. */
+int shmring_name_reopen(const char *name, int fd)
+{
+	char path[SHMRING_PATH_MAX];
+	struct stat there, here;
+	int again;
+
+	shmring_name_path(path, name);
+	again = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (again < 0)
+		return -errno;
+	if (!fstat(again, &there) && !fstat(fd, &here) &&
+	    there.st_dev == here.st_dev && there.st_ino == here.st_ino)
+		return again;
+	close(again);
+	return -ENOSYS;
+}
+
 /* Under the exclusive guard of @fd, with nobody holding the ring. */
 void shmring_name_unlink(int fd, const char *name)
 {
@@ -113,7 +131,7 @@ err_close:
  * @fd: its file, which has none yet
  * @name: checked
  *
- * Return: 0, -EEXIST, or what linkat(2) gives.
+ * Return: 0, -EEXIST, -ENOSYS (there is no /proc), or what linkat(2) gives.
  */
 int shmring_name_link(int fd, const char *name)
 {
@@ -126,7 +144,7 @@ int shmring_name_link(int fd, const char *name)
 		if (!linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
 			return 0;
 		if (errno != EEXIST)
-			return -errno;
+			return errno == ENOENT ? -ENOSYS : -errno;
 		/* Opening a leftover removes it; then the name is free to try again. */
 		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER, SHMRING_GUARD_TRIES);
 		if (other >= 0) {

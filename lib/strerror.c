@@ -117,7 +117,7 @@ static const struct {
 	  "Too many open files: close some or raise RLIMIT_NOFILE.",
 	},
 	{ ENOSYS,
-	  "This kernel lacks a system call that the backend needs: use a newer kernel.",
+	  "The kernel lacks a system call that the backend needs, or /proc is not mounted: use a newer kernel, or mount it.",
 	},
 };
 

@@ -538,14 +538,27 @@ static void lives_while_a_child_holds_it(void)
 	shmring_close(c);
 }
 
+static void no_more_descriptors(struct rlimit *old)
+{
+	struct rlimit none;
+	int fd = dup(0);
+
+	close(fd);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, old), 0);
+	none = *old;
+	none.rlim_cur = (rlim_t)fd;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
 /* Parent and child share the producer and close it at the same time: that is in order. */
-static void both_close_at_once(void)
+static void both_close(int with_descriptors)
 {
 	struct shmring_opts o = test_opts(1 << 20, SHMRING_SPIN_NEVER);
 	unsigned int *here = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 				  -1, 0);
 	unsigned int dead = 0, k;
 	struct shmring *p, *c;
+	struct rlimit old;
 	char buf[8];
 	pid_t pid;
 	long n;
@@ -556,6 +569,8 @@ static void both_close_at_once(void)
 	for (k = 0; k < 300; k++) {
 		*here = 0;
 		NEED(!test_pair(&o, &p, &c));
+		if (!with_descriptors)
+			no_more_descriptors(&old);
 		pid = test_fork();
 		NEED(pid >= 0);
 		__atomic_fetch_add(here, 1, __ATOMIC_SEQ_CST);
@@ -565,6 +580,8 @@ static void both_close_at_once(void)
 		if (!pid)
 			test_exit();
 		CHECK_EQ(test_reap(pid), 0);
+		if (!with_descriptors)
+			setrlimit(RLIMIT_NOFILE, &old);
 		n = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
 		dead += n == -EOWNERDEAD;
 		CHECK(n == -EOWNERDEAD || n == -EPIPE);
@@ -572,6 +589,102 @@ static void both_close_at_once(void)
 	}
 	CHECK_EQ(dead, 0);
 	munmap(here, 4096);
+}
+
+static void both_close_at_once(void) { both_close(1); }
+static void both_close_without_descriptors(void) { both_close(0); }
+
+/* Who cannot open anything any more sees ends all the same. */
+static void end_is_seen_without_descriptors(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *c;
+	struct rlimit old;
+	char buf[8];
+	pid_t pid;
+	int turn;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	for (turn = 0; turn < 2; turn++) {
+		pid = spawn(c, PROD, &o, NULL);
+		NEED(pid > 0);
+		if (turn)
+			NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+		no_more_descriptors(&old);
+		kill_child(pid);
+		if (!turn)
+			CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EOWNERDEAD);
+		while (turn && !shmring_arm(c, SHMRING_EV_IN | SHMRING_EV_PEER))
+			CHECK_EQ(poll(&pfd, 1, -1), 1);
+		setrlimit(RLIMIT_NOFILE, &old);
+	}
+	shmring_close(c);
+}
+
+static void end_is_seen_without_privileges(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	char name[64], buf[8];
+	struct shmring *c;
+	pid_t pid, user;
+	int ready[2];
+
+	if (geteuid())
+		SKIP("needs root to become another user");
+	snprintf(name, sizeof(name), "death-%d", (int)getpid());
+	o.mode = 0600;
+	NEED(!pipe(ready) && !shmring_create(name, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, NULL);
+	NEED(pid > 0);
+	user = test_fork();
+	if (!user) {
+		CHECK_EQ(setgid(54321) || setuid(54321), 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		test_tell(ready[1]);
+		CHECK_EQ(shmring_recv(c, buf, 8, SHMRING_FOREVER), -EOWNERDEAD);
+		test_exit();
+	}
+	NEED(!test_hear(ready[0]));
+	kill_child(pid);
+	CHECK_EQ(test_reap(user), 0);
+	close(ready[0]);
+	close(ready[1]);
+	shmring_close(c);
+}
+
+static void peek_only(struct shmring *c)
+{
+	const void *payload;
+
+	if (shmring_peek(c, &payload, SHMRING_FOREVER) == 8)
+		kill(getpid(), SIGKILL);
+}
+
+/* Nor does a consumer of a QUEUE need a descriptor to have what another one had claimed. */
+static void orphans_without_descriptors(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	struct rlimit old;
+	uint64_t n = 1;
+	pid_t pid;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 2;
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+	pid = spawn(p, CONS, &o, peek_only);
+	NEED(pid > 0);
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	no_more_descriptors(&old);
+	CHECK_EQ(shmring_recv(c, &n, 8, SHMRING_FOREVER), 8);
+	CHECK_EQ(n, 1);
+	CHECK_EQ(shmring_recv(c, &n, 8, SHMRING_NOWAIT), -EAGAIN);
+	shmring_close(c);
+	shmring_close(p);
+	setrlimit(RLIMIT_NOFILE, &old);
 }
 
 /*
@@ -622,14 +735,6 @@ static void deadlines_while_the_guard_is_kept(void)
 	close(guard);
 	CHECK_EQ(shmring_send(p, buf, sizeof(buf), SHMRING_FOREVER), -EOWNERDEAD);
 	shmring_close(p);
-}
-
-static void peek_only(struct shmring *c)
-{
-	const void *payload;
-
-	if (shmring_peek(c, &payload, SHMRING_FOREVER) == 8)
-		kill(getpid(), SIGKILL);
 }
 
 /* What a dead consumer had claimed cannot be had for a while. It is not waited for, nor lost. */
@@ -789,6 +894,10 @@ int main(void)
 	RUN(the_last_to_leave_decides);
 	RUN(lives_while_a_child_holds_it);
 	RUN(both_close_at_once);
+	RUN(both_close_without_descriptors);
+	RUN(end_is_seen_without_descriptors);
+	RUN(end_is_seen_without_privileges);
+	RUN(orphans_without_descriptors);
 	RUN(deadlines_while_the_guard_is_kept);
 	RUN(orphans_while_the_guard_is_kept);
 	RUN(a_child_does_not_keep_the_guard);
