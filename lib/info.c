@@ -137,7 +137,7 @@ int shmring_get_stats(const struct shmring *r, unsigned int slot, struct shmring
 	w = &meta->witness[slot];
 	known = (struct shmring_stats) {
 		.size = stats->size,
-		.state = shmring_load(&s->state),
+		.state = shmring_slot_state(h, slot, shmring_load(&s->state)),
 		.role = shmring_load(&s->role),
 		.pid = shmring_load(&s->pid),
 		.bytes = shmring_load(&cursor->pos),

@@ -164,6 +164,7 @@ struct shmring_many {
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
  * @probe: make META say whether the peer in @slot lives
+ * @lives: is there an endpoint in @slot, by what is not in META; NULL: META says so
  * @copy: copy a part of CONTROL, which others could take away while it is looked at: 0, or
  *	-EPROTO: it is gone; NULL: nobody can
  * @pollfd: as shmring_pollfd()
@@ -190,6 +191,7 @@ struct shmring_ops {
 	int (*adopt)(struct shmring_handle *h, struct shmring_ioc_adopt *orphan);
 	void (*arm)(struct shmring_handle *h, uint32_t events);
 	void (*probe)(struct shmring_handle *h, unsigned int slot);
+	bool (*lives)(const struct shmring_handle *h, unsigned int slot);
 	int (*copy)(const struct shmring_handle *h, uint64_t offset, size_t len, void *to);
 	int (*pollfd)(struct shmring_handle *h);
 	void (*rearm)(struct shmring_handle *h);
@@ -386,6 +388,7 @@ int shmring_start(struct shmring_handle *h);
 
 /* wait.c */
 uint64_t shmring_now(void);
+uint32_t shmring_slot_state(const struct shmring_handle *h, unsigned int slot, uint32_t state);
 int shmring_gone(const struct shmring_handle *h);
 int shmring_ended(const struct shmring_handle *h);
 void shmring_probe(struct shmring_handle *h);

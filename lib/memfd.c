@@ -700,6 +700,11 @@ static int shmring_memfd_info(const struct shmring_handle *h, struct shmring_ioc
 	return shmring_totals(h, info);
 }
 
+static bool shmring_memfd_lives(const struct shmring_handle *h, unsigned int slot)
+{
+	return shmring_slot_locked(h->fd, slot);
+}
+
 static int shmring_memfd_copy(const struct shmring_handle *h, uint64_t offset, size_t len, void *to)
 {
 	return pread(h->fd, to, len, (off_t)offset) == (ssize_t)len ? 0 : -EPROTO;
@@ -761,6 +766,7 @@ const struct shmring_ops shmring_memfd_ops = {
 	.wake = shmring_memfd_kick,
 	.adopt = shmring_memfd_adopt,
 	.probe = shmring_memfd_probe,
+	.lives = shmring_memfd_lives,
 	.copy = shmring_memfd_copy,
 	.pollfd = shmring_notify_pollfd,
 	.rearm = shmring_notify_rearm,

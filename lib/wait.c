@@ -10,8 +10,8 @@
  *
  * META tells who lives. On the device the kernel keeps it true; on the memfd backend
  * it is true after shmring_probe(), which asks the lock of each endpoint that is
- * said to live. A peer that is gone is asked for anew each time: a new endpoint
- * may have taken its slot.
+ * said to live; who has no slot asks for itself (shmring_slot_state()). A peer that is gone
+ * is asked for anew each time: a new endpoint may have taken its slot.
  */
 #include <errno.h>
 #include <sched.h>
@@ -43,6 +43,27 @@ uint64_t shmring_now(void)
 }
 
 /**
+ * shmring_slot_state() - what is true of a slot of which META says something
+ * @h: handle
+ * @slot: the slot
+ * @state: what META says: SHMRING_SLOT_*
+ *
+ * Who has no slot does not correct META, and may be the only one who is left.
+ */
+uint32_t shmring_slot_state(const struct shmring_handle *h, unsigned int slot, uint32_t state)
+{
+	uint64_t at = h->geo.cursor_offset + slot * h->geo.cursor_stride;
+	uint32_t copy;
+	const uint32_t *closed;
+
+	if (state != SHMRING_SLOT_LIVE || h->mine || !h->ops->lives || h->ops->lives(h, slot))
+		return state;
+	closed = shmring_look_at(h, at + offsetof(struct shmring_cursor, closed), sizeof(copy),
+				 &copy);
+	return closed && shmring_load(closed) ? SHMRING_SLOT_CLOSED : SHMRING_SLOT_DEAD;
+}
+
+/**
  * shmring_gone() - did every peer that there was go?
  * @h: handle
  *
@@ -60,7 +81,7 @@ int shmring_gone(const struct shmring_handle *h)
 		if (slot == h->slot)
 			continue;
 		/* pairs with the store-release of whoever ends or begins an endpoint */
-		switch (shmring_load_acquire(&slots[slot].state)) {
+		switch (shmring_slot_state(h, slot, shmring_load_acquire(&slots[slot].state))) {
 		case SHMRING_SLOT_LIVE:
 			return 0;
 		case SHMRING_SLOT_DEAD:

@@ -203,6 +203,50 @@ static void poll_tells_of_a_kill(void)
 	shmring_close(c);
 }
 
+/* An observer is told of both ends' death: nobody is left who would write it down. */
+static void observer_is_told_of_a_kill(void)
+{
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *watch, *p, *c;
+	int pipes[2], turn;
+	pid_t pid;
+
+	if (test_no_slices())
+		SKIP("a death is only seen by looking");
+	NEED(!shmring_create(NULL, OBS, &o, &watch) && !pipe(pipes));
+	NEED((pfd.fd = shmring_pollfd(watch)) >= 0);
+	for (turn = 0; turn < 2; turn++) {
+		pid = test_fork();
+		if (!pid) {
+			CHECK_EQ(shmring_attach_fd(shmring_fd(watch), PROD, &o, &p), 0);
+			CHECK_EQ(shmring_attach_fd(shmring_fd(watch), CONS, &o, &c), 0);
+			test_tell(pipes[1]);
+			pause();
+		}
+		NEED(!test_hear(pipes[0]));
+		CHECK_EQ(shmring_get_stats(watch, 0, &stats), 0);
+		CHECK_EQ(stats.state, SHMRING_SLOT_LIVE);
+		CHECK_EQ(shmring_wait(watch, SHMRING_EV_PEER, SHMRING_NOWAIT), -EAGAIN);
+		CHECK_EQ(shmring_arm(watch, SHMRING_EV_PEER), 0);
+		kill(pid, SIGKILL);
+		test_reap(pid);
+		if (!turn)
+			CHECK_EQ(shmring_wait(watch, SHMRING_EV_PEER, SHMRING_FOREVER),
+				 SHMRING_EV_PEER);
+		else
+			CHECK_EQ(poll(&pfd, 1, -1), 1);
+		while (!shmring_arm(watch, SHMRING_EV_PEER))
+			CHECK_EQ(poll(&pfd, 1, -1), 1);
+		CHECK_EQ(shmring_get_stats(watch, 1, &stats), 0);
+		CHECK_EQ(stats.state, SHMRING_SLOT_DEAD);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	shmring_close(watch);
+}
+
 static void eventfd_tells_of_an_end(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -277,6 +321,7 @@ int main(void)
 	RUN(eventfd_consumer);
 	RUN(poll_producer);
 	RUN(poll_tells_of_a_kill);
+	RUN(observer_is_told_of_a_kill);
 	RUN(eventfd_tells_of_an_end);
 	RUN(eventfd_is_signalled_at_once_if_it_holds);
 	RUN(closed_eventfd_is_not_written);
