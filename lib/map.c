@@ -126,6 +126,8 @@ static int shmring_map_data(struct shmring_handle *h)
 		    !(h->geo.flags & SHMRING_CREATE_SMALL))
 			madvise(p, size, MADV_HUGEPAGE);
 	}
+	/* Payload is not for core dumps; the file of a ring without a name would be in them. */
+	madvise(base, maps * h->lanes * size, MADV_DONTDUMP);
 	h->data = base;
 	return 0;
 

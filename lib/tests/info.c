@@ -289,6 +289,59 @@ static void huge_pages(void)
 	shmring_close(p);
 }
 
+/* Has the mapping at an address a flag in smaps? -1: there is none. */
+static int vm_flag(const void *at, const char *flag)
+{
+	unsigned long from, to, here = (unsigned long)at;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	int in = 0, has = -1;
+	char line[512];
+
+	if (!f)
+		return -1;
+	while (has < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			in = from <= here && here < to;
+		else if (in && !strncmp(line, "VmFlags:", 8))
+			has = !!strstr(line, flag);
+	}
+	fclose(f);
+	return has;
+}
+
+/* DATA stays out of core dumps, each of its mappings. */
+static void data_is_not_dumped(const char *name, uint32_t topology)
+{
+	struct shmring_opts o = test_opts(1 << 20, 0);
+	struct shmring *r[2];
+	char *data;
+	size_t bytes, at;
+	int k;
+
+	o.topology = topology;
+	NEED(!shmring_create(name, PROD, &o, &r[0]));
+	NEED(!shmring_attach_fd(shmring_fd(r[0]), CONS, &o, &r[1]));
+	for (k = 0; k < 2; k++) {
+		data = shmring_data(r[k], &bytes);
+		for (at = 0; at < bytes; at += 1 << 20)
+			CHECK_EQ(vm_flag(data + at, " dd"), 1);
+		shmring_close(r[k]);
+	}
+}
+
+static void no_core_dump(void)
+{
+	char name[64];
+
+	if (vm_flag(name, "") < 0)
+		SKIP("this kernel does not tell of mappings");
+	snprintf(name, sizeof(name), "info-%d", (int)getpid());
+	data_is_not_dumped(NULL, SHMRING_TOPO_SPSC);
+	data_is_not_dumped(NULL, SHMRING_TOPO_MPSC);
+	data_is_not_dumped(NULL, SHMRING_TOPO_RAW);
+	data_is_not_dumped(name, SHMRING_TOPO_SPSC);
+}
+
 int main(void)
 {
 	START();
@@ -305,5 +358,6 @@ int main(void)
 	RUN(preferred);
 	RUN(interleaved);
 	RUN(huge_pages);
+	RUN(no_core_dump);
 	DONE();
 }
