@@ -11,6 +11,12 @@
 #include "internal.h"
 
 #define SHMRING_SCM_BYTE	'R'
+/* What a socket may be set to tell besides: credentials, a security label, a pidfd. */
+#define SHMRING_SCM_OTHER	(CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(256) + \
+				 CMSG_SPACE(sizeof(int)))
+#ifndef SCM_PIDFD
+#define SCM_PIDFD		0x04
+#endif
 
 int shmring_send_fd(int sock, const struct shmring *r)
 {
@@ -41,7 +47,7 @@ int shmring_recv_fd(int sock)
 	/* Room for more than one, so that what should not be there can be closed. */
 	union {
 		struct cmsghdr head;
-		char space[CMSG_SPACE(8 * sizeof(int))];
+		char space[CMSG_SPACE(8 * sizeof(int)) + SHMRING_SCM_OTHER];
 	} control = { 0 };
 	char byte = 0;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
@@ -53,6 +59,7 @@ int shmring_recv_fd(int sock)
 	};
 	struct cmsghdr *c;
 	unsigned int fds = 0;
+	bool rights;
 	int first = -1;
 	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 
@@ -61,14 +68,15 @@ int shmring_recv_fd(int sock)
 	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
 		size_t k, count;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		rights = c->cmsg_type == SCM_RIGHTS;
+		if (c->cmsg_level != SOL_SOCKET || (!rights && c->cmsg_type != SCM_PIDFD))
 			continue;
 		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (k = 0; k < count; k++) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + k * sizeof(int), sizeof(fd));
-			if (!fds++)
+			if (rights && !fds++)
 				first = fd;
 			else
 				close(fd);

@@ -101,6 +101,42 @@ static void two_descriptors(void)
 	close(socks[1]);
 }
 
+static int fds_open(void)
+{
+	int fd, n = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* A socket that tells of the sender as well, as a service's may be set to. */
+static void with_credentials(void)
+{
+	static const int options[] = { SO_PASSCRED, SO_PASSSEC, 76 /* SO_PASSPIDFD */ };
+	struct shmring_opts o = test_opts(0, 0);
+	int socks[2], on = 1, before, fd;
+	struct shmring *p, *c;
+	size_t k;
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, socks));
+	for (k = 0; k < sizeof(options) / sizeof(options[0]); k++) {
+		/* Not each kernel has the last of them. */
+		CHECK(!setsockopt(socks[1], SOL_SOCKET, options[k], &on, sizeof(on)) || k);
+		before = fds_open();
+		CHECK_EQ(shmring_send_fd(socks[0], p), 0);
+		NEED((fd = shmring_recv_fd(socks[1])) >= 0);
+		CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &c), 0);
+		shmring_close(c);
+		close(fd);
+		CHECK_EQ(fds_open(), before);	/* a pidfd may have come along */
+	}
+	close(socks[0]);
+	close(socks[1]);
+	shmring_close(p);
+}
+
 /* A read-only endpoint passes on reading and nothing else. */
 static void rights_do_not_grow(void)
 {
@@ -144,6 +180,7 @@ int main(void)
 	RUN(over_seqpacket);
 	RUN(what_is_no_descriptor);
 	RUN(two_descriptors);
+	RUN(with_credentials);
 	RUN(rights_do_not_grow);
 	DONE();
 }
