@@ -11,6 +11,13 @@
 
 #include "memfd.h"
 
+/* Where time_t can be of 64 bits and long is not, the kernel has a call for each. */
+#ifdef SYS_futex_time64
+#define SHMRING_SYS_WAIT	(sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define SHMRING_SYS_WAIT	SYS_futex
+#endif
+
 /* Return: 0 (woken, or the word differs), -ETIMEDOUT, -EINTR. */
 int shmring_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 {
@@ -19,7 +26,7 @@ int shmring_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 		.tv_nsec = (long)(deadline % 1000000000u),
 	};
 
-	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, &ts, NULL,
+	if (!syscall(SHMRING_SYS_WAIT, word, FUTEX_WAIT_BITSET, value, &ts, NULL,
 		     FUTEX_BITSET_MATCH_ANY) || errno == EAGAIN)
 		return 0;
 	return -errno;

@@ -80,16 +80,43 @@ check 'C++ program works' sh -c "$CXX '$dir/usercc.o' '$LIB/libshmring.a' -pthre
 check 'UAPI header stands alone' $CC -std=c11 $STRICT -I"$TOP/kmod/include/uapi" \
 	-c "$dir/uapi.c" -o "$dir/uapi.o"
 
-if command -v "$CC32" > /dev/null; then
-	check 'library and layout on 32 bits' sh -c "for f in '$TOP'/lib/*.c; do \
-		$CC32 -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-		$INC -c \$f -o '$dir'/\$(basename \$f .c).32.o || exit 1; done"
-	check '32-bit program works' sh -c "$CC32 -std=gnu11 -O2 $INC '$dir/user.c' \
-		'$dir'/*.32.o -static -pthread -o '$dir/user32' && '$dir/user32'"
-else
-	skip 'library and layout on 32 bits' "no $CC32"
-	skip '32-bit program works' "no $CC32"
-fi
+# A sleep lasts until its deadline, whatever a time_t is.
+cat > "$dir/sleep.c" <<'END'
+#include <stdint.h>
+#include <time.h>
+int shmring_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline);
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+int main(void)
+{
+	uint64_t deadline = now() + 20000000;
+	uint32_t word = 1;
+
+	return shmring_futex_wait(&word, 1, deadline) == 0 || now() < deadline;
+}
+END
+for time in 32 64; do
+	word="32 bits, time_t of $time"
+	if ! command -v "$CC32" > /dev/null; then
+		skip "library and layout on $word" "no $CC32"
+		skip "program works on $word" "no $CC32"
+		skip "sleep lasts on $word" "no $CC32"
+		continue
+	fi
+	flags="-std=gnu11 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=$time $INC"
+	check "library and layout on $word" sh -c "for f in '$TOP'/lib/*.c; do \
+		$CC32 $flags -Wall -Wextra -Werror -c \$f -o '$dir'/\$(basename \$f .c).$time.o || \
+		exit 1; done"
+	check "program works on $word" sh -c "$CC32 $flags '$dir/user.c' '$dir'/*.$time.o \
+		-static -pthread -o '$dir/user$time' && '$dir/user$time'"
+	check "sleep lasts on $word" sh -c "$CC32 $flags '$dir/sleep.c' '$dir'/*.$time.o \
+		-static -pthread -o '$dir/sleep$time' && '$dir/sleep$time'"
+done
 
 check 'installs' make -s -C "$TOP/lib" install BUILD="${LIB%/lib}" DESTDIR="$dir/root" PREFIX=/usr
 check 'installed copy is enough' sh -c "$CC $STRICT -I'$dir/root/usr/include' '$dir/user.c' \
