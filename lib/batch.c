@@ -145,7 +145,8 @@ long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned in
 		sent += shmring_fill(r, msgs + sent, n - sent);
 		if (sent == n)
 			break;
-		err = shmring_reserve(r, msgs[sent].iov_len, &payload, deadline);
+		/* What ends a batch of which some were sent is the caller's, and not lost. */
+		err = shmring_make_space(r, msgs[sent].iov_len, &payload, deadline, !sent);
 		if (err)
 			break;
 		if (msgs[sent].iov_len)

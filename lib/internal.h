@@ -425,6 +425,10 @@ const void *shmring_look_at(const struct shmring_handle *h, uint64_t offset, siz
 			    void *copy);
 int shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info);
 
+/* slow.c */
+int shmring_make_space(struct shmring *r, size_t len, void **payload, uint64_t deadline,
+		       bool drops);
+
 /* group.c */
 void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
 void shmring_group_look(struct shmring_handle *h);

@@ -94,7 +94,17 @@ static int shmring_look_out(struct shmring_handle *h, size_t len, void **payload
 	return *payload ? 0 : -EAGAIN;
 }
 
-int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline)
+/**
+ * shmring_make_space() - as __shmring_reserve()
+ * @r: handle
+ * @len: payload bytes
+ * @payload: out: where they go
+ * @deadline: how long to wait
+ * @drops: a record that is not taken by a full ring that drops the newest is lost; false: the
+ *	caller is told that it was not sent
+ */
+int shmring_make_space(struct shmring *r, size_t len, void **payload, uint64_t deadline,
+		       bool drops)
 {
 	struct shmring_handle *h = shmring_handle(r);
 	const struct shmring_goal goal = { SHMRING_EV_OUT, shmring_record_size(len), 0 };
@@ -129,7 +139,8 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 		}
 		if (h->geo.full_policy == SHMRING_FULL_DROP_NEWEST) {
 			shmring_probe_due(h);
-			shmring_store(&h->mine->lost, shmring_load(&h->mine->lost) + 1);
+			if (drops)
+				shmring_store(&h->mine->lost, shmring_load(&h->mine->lost) + 1);
 			return -ENOBUFS;
 		}
 		if (deadline == SHMRING_NOWAIT) {
@@ -146,6 +157,11 @@ int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t de
 		else
 			err = shmring_late(deadline);
 	}
+}
+
+int __shmring_reserve(struct shmring *r, size_t len, void **payload, uint64_t deadline)
+{
+	return shmring_make_space(r, len, payload, deadline, true);
 }
 
 int __shmring_send(struct shmring *r, const void *buf, size_t len, uint64_t deadline)

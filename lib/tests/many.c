@@ -166,6 +166,44 @@ static void drop_newest(void)
 	}
 }
 
+/* What a batch does not take of what is left of it is told by the count, and is not lost. */
+static void drop_newest_of_a_batch(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
+	static unsigned char buf[100][100];
+	struct iovec msgs[100];
+	struct many_head head;
+	struct shmring *p, *c;
+	unsigned int t, sent, got;
+	long n;
+
+	for (t = 0; t < 4; t++) {
+		struct shmring_opts o = many_opts(topologies[t], 1, 1, 0);
+
+		o.full_policy = SHMRING_FULL_DROP_NEWEST;
+		NEED(!test_pair(&o, &p, &c));
+		for (n = 0; n < 100; n++) {
+			msgs[n].iov_base = buf[n];
+			msgs[n].iov_len = many_make(buf[n], 0, (uint64_t)n, 100);
+		}
+		for (sent = 0, got = 0; sent < 100 && !test_bad; sent += (unsigned int)n) {
+			n = shmring_send_batch(p, msgs + sent, 100 - sent, SHMRING_NOWAIT);
+			NEED(n > 0);
+			while (many_recv(c, &head, SHMRING_NOWAIT) >= 0)
+				CHECK_EQ(head.nth, got++);
+		}
+		CHECK_EQ(got, 100);
+		CHECK_EQ(shmring_lost(p), 0);
+		/* One of which nothing is sent ends with an error, as a single record does. */
+		CHECK(shmring_send_batch(p, msgs, 100, SHMRING_FOREVER) > 0);
+		CHECK_EQ(shmring_lost(p), 0);
+		CHECK_EQ(shmring_send_batch(p, msgs, 100, SHMRING_FOREVER), -ENOBUFS);
+		CHECK_EQ(shmring_lost(p), 1);
+		shmring_close(p);
+		shmring_close(c);
+	}
+}
+
 /* A consumer that is lapped knows how many it has lost, and release says ESTALE. */
 static void overwrite(void)
 {
@@ -447,6 +485,7 @@ int main(void)
 {
 	START();
 	RUN(drop_newest);
+	RUN(drop_newest_of_a_batch);
 	RUN(overwrite);
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
