@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,6 +109,27 @@ static void *shmring_notify_run(void *arg)
 	}
 }
 
+static int shmring_add_tls(struct dl_phdr_info *info, size_t size, void *sum)
+{
+	unsigned int k;
+
+	(void)size;
+	for (k = 0; k < info->dlpi_phnum; k++)
+		if (info->dlpi_phdr[k].p_type == PT_TLS)
+			*(size_t *)sum += info->dlpi_phdr[k].p_memsz + info->dlpi_phdr[k].p_align;
+	return 0;
+}
+
+/* What the thread needs; the program's thread-local data may have to lie in its stack. */
+static size_t shmring_stack(void)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+	size_t tls = 0;
+
+	dl_iterate_phdr(shmring_add_tls, &tls);
+	return SHMRING_NOTIFY_STACK + (least > 0 ? (size_t)least : 0) + tls;
+}
+
 static int shmring_notify_start(struct shmring_handle *h)
 {
 	struct shmring_notify *n;
@@ -133,7 +155,7 @@ static int shmring_notify_start(struct shmring_handle *h)
 		goto err_free;
 	}
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, SHMRING_NOTIFY_STACK);
+	pthread_attr_setstacksize(&attr, shmring_stack());
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = -pthread_create(&n->thread, &attr, shmring_notify_run, n);

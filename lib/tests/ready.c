@@ -286,6 +286,26 @@ static void eventfd_is_signalled_at_once_if_it_holds(void)
 	shmring_close(p);
 }
 
+/* Thread-local data of which the library knows nothing; some C libraries keep it in stacks. */
+static __thread volatile char much[1 << 20];
+
+static void beside_thread_local_data(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *p, *c;
+
+	much[0] = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+	while (!shmring_arm(c, SHMRING_EV_IN)) {
+		CHECK_EQ(shmring_send(p, "abc", 3, SHMRING_NOWAIT), 0);
+		CHECK_EQ(poll(&pfd, 1, -1), 1);
+	}
+	shmring_close(c);
+	shmring_close(p);
+}
+
 /* The caller may close the eventfd and reuse its number: nobody writes there. */
 static void closed_eventfd_is_not_written(void)
 {
@@ -325,5 +345,6 @@ int main(void)
 	RUN(eventfd_tells_of_an_end);
 	RUN(eventfd_is_signalled_at_once_if_it_holds);
 	RUN(closed_eventfd_is_not_written);
+	RUN(beside_thread_local_data);
 	DONE();
 }
