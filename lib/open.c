@@ -196,7 +196,7 @@ int shmring_attach_fd(int fd, uint32_t role, const struct shmring_opts *user,
 		return err;
 	if (fstat(fd, &st))
 		return -errno;
-	if (S_ISCHR(st.st_mode) || shmring_device_is(fd))
+	if (shmring_device_is(fd))
 		ops = &shmring_device_ops;
 	else if (!S_ISREG(st.st_mode))
 		return -EBADFD;

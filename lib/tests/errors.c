@@ -167,6 +167,11 @@ static void attach_fd(void)
 	close(pipes[1]);
 	fd = open("/dev/null", O_RDWR);
 	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &r), -EBADFD);
+	o.backend = SHMRING_BACKEND_AUTO;
+	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &r), -EBADFD);
+	o.backend = SHMRING_BACKEND_DEVICE;
+	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &r), -EBADFD);
+	o.backend = test_backend();
 	close(fd);
 	fd = memfd_create("not a ring", MFD_CLOEXEC);
 	CHECK_EQ(shmring_attach_fd(fd, CONS, &o, &r), -EBADFD);
