@@ -537,8 +537,8 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
  * @deadline: how long to wait for space
  *
  * Return: how many were sent, at least one; or an error if none was: as shmring_reserve(),
- * -EINVAL (@n is 0). One that found a full lane which drops what is new is counted as lost
- * also if others were sent before it.
+ * -EINVAL (@n is 0). Where a full lane drops what is new one is counted as lost only if none was
+ * sent.
  */
 long shmring_send_batch(struct shmring *r, const struct iovec *msgs, unsigned int n,
 			uint64_t deadline);
