@@ -10,7 +10,8 @@
 
 #include "tool.h"
 
-#define NAP_NS	50000000	/* how often a ring that was left is looked at */
+#define NAP_NS		50000000	/* how often a ring that was left is looked at */
+#define SLICE_NS	100000000ULL	/* how often a signal is looked for where nobody sleeps */
 
 uint64_t tool_now(void)
 {
@@ -40,8 +41,10 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 	memset(peer, 0, sizeof(*peer));
 	peer->r = r;
 	peer->slot = role == SHMRING_ROLE_PRODUCER;
+	if (!shmring_info(r, &info))
+		peer->spin = info.flags & SHMRING_CREATE_SPIN;
 	/* Where there are several, who came before whom is nobody's business. */
-	peer->many = !shmring_info(r, &info) && info.topology != SHMRING_TOPO_SPSC;
+	peer->many = info.topology && info.topology != SHMRING_TOPO_SPSC;
 	if (peer->many && info.full_policy == SHMRING_FULL_OVERWRITE)
 		peer->room = info.data_size;	/* no record is longer, whoever wrote it */
 	if (peer->many || shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) ||
@@ -85,9 +88,16 @@ int tool_peer_wait(struct tool_peer *peer, uint64_t deadline)
 	return 0;
 }
 
+uint64_t tool_peer_slice(const struct tool_peer *peer, uint64_t deadline)
+{
+	uint64_t slice = tool_now() + SLICE_NS;
+
+	return peer->spin && deadline > slice ? slice : deadline;
+}
+
 int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t timeout_ns)
 {
-	uint64_t deadline = 0;
+	uint64_t deadline, until;
 	int err;
 
 	err = shmring_reserve(peer->r, len, payload, SHMRING_NOWAIT);
@@ -101,11 +111,14 @@ int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t ti
 			return err;
 		if (err == -ETIMEDOUT)
 			return err;
-		err = shmring_reserve(peer->r, len, payload, deadline);
+		until = tool_peer_slice(peer, deadline);
+		err = shmring_reserve(peer->r, len, payload, until);
 		if (!err)
 			return 0;
 		if (err == -EAGAIN)
 			return -ETIMEDOUT;
+		if (err == -ETIMEDOUT && until != deadline)
+			err = -EAGAIN;
 	}
 	return -EINTR;
 }

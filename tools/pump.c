@@ -116,7 +116,7 @@ static long peek_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int 
 
 /*
  * The next batch. A pipe's reader can leave while nothing arrives, and only a look
- * at the pipe tells: hence the slices.
+ * at the pipe tells: hence the slices. Where nobody sleeps, a signal is seen after one.
  */
 long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int want,
 		     uint64_t timeout_ns, int pipe)
@@ -138,10 +138,10 @@ long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int wa
 			return n;
 		}
 		look = tool_now() + LOOK_NS;
-		until = pipe >= 0 && deadline > look ? look : deadline;
+		until = tool_peer_slice(peer, pipe >= 0 && deadline > look ? look : deadline);
 		n = peek_batch(peer, msgs, want, until);
 		if (n == -ETIMEDOUT && until != deadline) {
-			if (reader_left(pipe))
+			if (pipe >= 0 && reader_left(pipe))
 				return -ESTRPIPE;
 			n = -EAGAIN;
 		} else if (n == -EAGAIN) {

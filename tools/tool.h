@@ -130,6 +130,7 @@ int tool_signal_exit(void);
  * @stale: it had left before this end came, and what it left is nothing to do with
  *	us: wait for the next one
  * @bytes: where it was then
+ * @spin: nobody sleeps on this ring, so signals interrupt nothing
  * @copy: of a ring that overwrites: the records of a batch
  * @room: its bytes; 0: records are looked at in the ring
  * @dropped: records that tool_put() brought to a full ring which drops what is new
@@ -139,6 +140,7 @@ struct tool_peer {
 	unsigned int slot;
 	bool stale;
 	bool many;		/* several endpoints may be there */
+	bool spin;
 	uint64_t bytes;
 	char *copy;
 	size_t room;
@@ -151,6 +153,8 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role);
 void tool_peer_free(struct tool_peer *peer);
 bool tool_peer_stale(struct tool_peer *peer);
 int tool_peer_wait(struct tool_peer *peer, uint64_t deadline);
+/* How long to wait at once; if that is less than @deadline, look at tool_stopped and go on. */
+uint64_t tool_peer_slice(const struct tool_peer *peer, uint64_t deadline);
 
 /* -EINTR only when a signal asked for the end. */
 int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t timeout_ns);
