@@ -33,26 +33,63 @@ static bool has_left(const struct shmring_stats *stats)
 	return stats->state == SHMRING_SLOT_CLOSED || stats->state == SHMRING_SLOT_DEAD;
 }
 
+/* Who is in a slot of the other side, or was the last there; vacant if that cannot be told. */
+static void look_at(const struct tool_peer *peer, unsigned int k, struct shmring_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->size = sizeof(*stats);
+	if (shmring_get_stats(peer->r, peer->first + k, stats))
+		stats->state = SHMRING_SLOT_VACANT;
+}
+
+/* Had it left before this end came? */
+static bool is_old(const struct tool_peer *peer, unsigned int k, const struct shmring_stats *stats)
+{
+	const struct tool_end *old = &peer->old[k];
+
+	return old->state && old->state == stats->state && old->pid == stats->pid &&
+	       old->bytes == stats->bytes;
+}
+
+static void remember_ends(struct tool_peer *peer)
+{
+	struct shmring_stats stats;
+	unsigned int k;
+
+	for (k = 0; k < peer->slots; k++) {
+		look_at(peer, k, &stats);
+		if (!has_left(&stats))
+			continue;
+		peer->old[k] = (struct tool_end){ stats.state, stats.pid, stats.bytes };
+		peer->stale = true;
+	}
+}
+
 void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	struct shmring_stats stats = { .size = sizeof(stats) };
+	bool sends = role == SHMRING_ROLE_PRODUCER;
 
 	memset(peer, 0, sizeof(*peer));
 	peer->r = r;
-	peer->slot = role == SHMRING_ROLE_PRODUCER;
-	if (!shmring_info(r, &info))
-		peer->spin = info.flags & SHMRING_CREATE_SPIN;
-	/* Where there are several, who came before whom is nobody's business. */
-	peer->many = info.topology && info.topology != SHMRING_TOPO_SPSC;
+	if (shmring_info(r, &info) || info.topology == SHMRING_TOPO_RAW)
+		return;
+	peer->first = sends ? info.producers : 0;
+	peer->slots = sends ? info.consumers : info.producers;
+	peer->many = info.topology != SHMRING_TOPO_SPSC;
+	peer->lone = sends && info.topology == SHMRING_TOPO_BROADCAST;
+	peer->spin = info.flags & SHMRING_CREATE_SPIN;
 	if (peer->many && info.full_policy == SHMRING_FULL_OVERWRITE)
 		peer->room = info.data_size;	/* no record is longer, whoever wrote it */
-	if (peer->many || shmring_get_stats(r, peer->slot, &stats) || !has_left(&stats) ||
-	    shmring_info(r, &info))
-		return;
-	/* What a sender left behind is to be received, and its end with it. */
-	peer->stale = role == SHMRING_ROLE_PRODUCER || info.produced == info.consumed;
-	peer->bytes = stats.bytes;
+	/* Of who was killed nobody may have taken notice yet: this does. */
+	shmring_wait(r, SHMRING_EV_PEER, SHMRING_NOWAIT);
+	remember_ends(peer);
+	/* What senders left behind is to be received, and their ends with it. */
+	if (!sends && info.topology != SHMRING_TOPO_BROADCAST &&
+	    (shmring_info(r, &info) || info.produced != info.consumed)) {
+		memset(peer->old, 0, sizeof(peer->old));
+		peer->stale = false;
+	}
 }
 
 void tool_peer_free(struct tool_peer *peer)
@@ -63,11 +100,29 @@ void tool_peer_free(struct tool_peer *peer)
 
 bool tool_peer_stale(struct tool_peer *peer)
 {
-	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct shmring_stats stats;
+	unsigned int k;
 
-	if (peer->stale && !shmring_get_stats(peer->r, peer->slot, &stats))
-		peer->stale = has_left(&stats) && stats.bytes == peer->bytes;
+	for (k = 0; peer->stale && k < peer->slots; k++) {
+		look_at(peer, k, &stats);
+		peer->stale = stats.state == SHMRING_SLOT_VACANT || is_old(peer, k, &stats);
+	}
 	return peer->stale;
+}
+
+int tool_peer_left(const struct tool_peer *peer, int err)
+{
+	struct shmring_stats stats;
+	unsigned int k;
+
+	if (err != -EOWNERDEAD)
+		return err;
+	for (k = 0; k < peer->slots; k++) {
+		look_at(peer, k, &stats);
+		if (stats.state == SHMRING_SLOT_DEAD && !is_old(peer, k, &stats))
+			return -EOWNERDEAD;
+	}
+	return -EPIPE;
 }
 
 /*
@@ -108,7 +163,7 @@ int tool_reserve(struct tool_peer *peer, size_t len, void **payload, uint64_t ti
 		if ((err == -EPIPE || err == -EOWNERDEAD) && tool_peer_stale(peer))
 			err = tool_peer_wait(peer, deadline);
 		else if (err != -EAGAIN && err != -EINTR)
-			return err;
+			return tool_peer_left(peer, err);
 		if (err == -ETIMEDOUT)
 			return err;
 		until = tool_peer_slice(peer, deadline);
@@ -146,26 +201,32 @@ void tool_tell_dropped(const struct tool_peer *peer, const char *name)
 }
 
 /*
- * How the receiver left: -EOWNERDEAD; -EPIPE if it left something unread; 0 if it is
+ * How the receivers left: -EOWNERDEAD; -EPIPE if one left something unread; 0 if any is
  * there, or took all there was and left in order. That is no error until there is
- * more: whether there is, only the input can tell, and the next receiver may come.
+ * more: whether there is, only the input can tell, and the next receiver may come. Of
+ * several, what is unread may be another sender's: the next record tells.
  */
 static int left_how(struct tool_peer *peer, bool *there)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	struct shmring_stats stats = { .size = sizeof(stats) };
+	struct shmring_stats stats;
+	bool left = false;
+	unsigned int k;
 
 	*there = false;
-	if (peer->many) {
-		*there = true;
+	if (tool_peer_stale(peer))
 		return 0;
+	for (k = 0; k < peer->slots; k++) {
+		look_at(peer, k, &stats);
+		*there |= stats.state == SHMRING_SLOT_LIVE;
+		left |= has_left(&stats);
 	}
-	if (tool_peer_stale(peer) || shmring_get_stats(peer->r, peer->slot, &stats))
+	*there |= !left;
+	if (*there || peer->lone)
 		return 0;
-	if (stats.state == SHMRING_SLOT_DEAD)
+	if (tool_peer_left(peer, -EOWNERDEAD) == -EOWNERDEAD)
 		return -EOWNERDEAD;
-	*there = stats.state != SHMRING_SLOT_CLOSED;
-	if (*there || shmring_info(peer->r, &info) || info.produced == info.consumed)
+	if (peer->many || shmring_info(peer->r, &info) || info.produced == info.consumed)
 		return 0;
 	return -EPIPE;
 }

@@ -135,7 +135,7 @@ long tool_next_batch(struct tool_peer *peer, struct iovec *msgs, unsigned int wa
 			if (err)
 				return err;
 		} else if (n != -EAGAIN && n != -EINTR) {
-			return n;
+			return tool_peer_left(peer, (int)n);
 		}
 		look = tool_now() + LOOK_NS;
 		until = tool_peer_slice(peer, pipe >= 0 && deadline > look ? look : deadline);

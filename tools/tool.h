@@ -124,24 +124,41 @@ int tool_signal_exit(void);
 /* peer.c: the other end of a ring, and sending */
 
 /**
- * struct tool_peer - the other end of a ring
+ * struct tool_end - who was in a slot and has left it
+ * @state: SHMRING_SLOT_CLOSED or _DEAD; 0: nobody whom we need to tell from the next
+ * @pid: its process, where that is told
+ * @bytes: how far it had come
+ */
+struct tool_end {
+	uint32_t state;
+	uint32_t pid;
+	uint64_t bytes;
+};
+
+/**
+ * struct tool_peer - the other end of a ring, or those there where there may be several
  * @r: this end
- * @slot: the other
- * @stale: it had left before this end came, and what it left is nothing to do with
+ * @first: slot of the other end, or the first of those
+ * @slots: how many there are
+ * @stale: they had all left before this end came, and what they left is nothing to do with
  *	us: wait for the next one
- * @bytes: where it was then
+ * @many: several endpoints may be there
+ * @lone: without any of them sending goes on
  * @spin: nobody sleeps on this ring, so signals interrupt nothing
+ * @old: those who had left then
  * @copy: of a ring that overwrites: the records of a batch
  * @room: its bytes; 0: records are looked at in the ring
  * @dropped: records that tool_put() brought to a full ring which drops what is new
  */
 struct tool_peer {
 	struct shmring *r;
-	unsigned int slot;
+	unsigned int first;
+	unsigned int slots;
 	bool stale;
-	bool many;		/* several endpoints may be there */
+	bool many;
+	bool lone;
 	bool spin;
-	uint64_t bytes;
+	struct tool_end old[SHMRING_SLOTS_MAX];
 	char *copy;
 	size_t room;
 	uint64_t dropped;
@@ -152,6 +169,8 @@ uint64_t tool_deadline(uint64_t timeout_ns);
 void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role);
 void tool_peer_free(struct tool_peer *peer);
 bool tool_peer_stale(struct tool_peer *peer);
+/* How those who are not stale left, who made a call fail with @err: -EPIPE or -EOWNERDEAD. */
+int tool_peer_left(const struct tool_peer *peer, int err);
 int tool_peer_wait(struct tool_peer *peer, uint64_t deadline);
 /* How long to wait at once; if that is less than @deadline, look at tool_stopped and go on. */
 uint64_t tool_peer_slice(const struct tool_peer *peer, uint64_t deadline);
