@@ -114,8 +114,9 @@ static ssize_t carry(struct tool_peer *peer, void *room, size_t piece, int *err)
 	return got;
 }
 
+/* @cut: out: a signal came before all was sent */
 static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
-			 struct carried *carried)
+			 struct carried *carried, bool *cut)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct tool_peer peer;
@@ -138,6 +139,7 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
 			err = tool_reserve(&peer, piece, &room, args->timeout_ns);
 		if (!err)
 			err = tool_wait_input(&peer, STDIN_FILENO);
+		*cut = err == -EINTR;
 		if (err)
 			return tool_send_failed(r, args->name, err);
 		got = carry(&peer, room, piece, &err);
@@ -148,6 +150,7 @@ static int stdin_to_ring(const struct cat_args *args, struct shmring *r,
 		}
 		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			return tool_say(TOOL_ERROR, "cannot read stdin: %s", strerror(errno));
+		*cut = err == -EINTR;
 		if (err && err != -ENOBUFS)
 			return tool_send_failed(r, args->name, err);
 		if (got > 0 && !err) {
@@ -190,7 +193,7 @@ int cmd_cat(int argc, char **argv)
 	struct cat_args args = { .timeout_ns = UINT64_MAX };
 	struct carried carried = { 0 };
 	struct shmring *r;
-	bool in;
+	bool in, cut = false;
 	int code, err;
 
 	tool_args_init(&args.common);
@@ -202,8 +205,9 @@ int cmd_cat(int argc, char **argv)
 	if (err)
 		return tool_ring_failed(err, args.common.opts.backend, in ? "send to" : "receive from",
 					args.name);
-	code = in ? stdin_to_ring(&args, r, &carried) : ring_to_stdout(&args, r, &carried);
-	shmring_close(r);
+	code = in ? stdin_to_ring(&args, r, &carried, &cut) :
+		    ring_to_stdout(&args, r, &carried);
+	tool_leave(r, cut);
 	if (args.json)
 		tool_tell_carried(args.name, in ? "sent" : "received", carried.records,
 				  carried.bytes, code);

@@ -73,8 +73,9 @@ int cmd_recv(int argc, char **argv)
 		"made if there is none, so receiver and sender may start in either order."
 		"\v"
 		"Sleeps while there is nothing to do. Leaves when the sender has closed and all is "
-		"written. Exit status 3: the sender died (what it had finished is written first); 4: "
-		"--timeout passed; 141: nobody reads the output any more (noticed within a second). "
+		"written. Exit status 3: the sender died, or a signal ended it before the end of its "
+		"input (what it had finished is written first); 4: --timeout passed; 141: nobody reads "
+		"the output any more (noticed within a second). "
 		"What could not be written stays in the ring for the next receiver.",
 		children, NULL, NULL
 	};

@@ -42,6 +42,7 @@ struct replay_args {
  * @begin: when the first record was sent
  * @first: when it was recorded
  * @late_ns: by how much a record was sent too late, at most
+ * @cut: a signal came before all was sent
  * @records: sent
  * @bytes: of payload sent
  */
@@ -53,6 +54,7 @@ struct replayer {
 	uint64_t begin;
 	uint64_t first;
 	uint64_t late_ns;
+	bool cut;
 	uint64_t records;
 	uint64_t bytes;
 };
@@ -220,6 +222,7 @@ static int send_all(struct replayer *rep)
 		return tool_say(TOOL_ERROR,
 				"record %llu has %zu bytes, more than ring '%s' can take; make a larger ring with --size",
 				(unsigned long long)rep->in.records, rep->in.length, args->name);
+	rep->cut = tool_stopped && (err || (got && rep->in.records < args->count));
 	if (err || tool_stopped)
 		return tool_send_failed(rep->peer.r, args->name, err ? err : -EINTR);
 	code = got < 0 ? read_failed(args, &rep->in, got) : TOOL_OK;
@@ -273,7 +276,7 @@ static int replay(struct replayer *rep)
 		out = tell(rep, code);
 		code = code ? code : out;
 	}
-	shmring_close(r);
+	tool_leave(r, rep->cut);
 	return code;
 }
 

@@ -260,7 +260,8 @@ static int send_all(struct sender *s, struct input *in)
 	return TOOL_OK;
 }
 
-static int run(const struct send_args *args, struct shmring *r, int fd)
+/* @cut: out: a signal came before all was sent */
+static int run(const struct send_args *args, struct shmring *r, int fd, bool *cut)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct sender s = { .args = args };
@@ -283,6 +284,7 @@ static int run(const struct send_args *args, struct shmring *r, int fd)
 	if (!in.buf)
 		return tool_fail(-ENOMEM, "cannot buffer the input");
 	code = send_all(&s, &in);
+	*cut = code > TOOL_SIGNAL;
 	free(in.buf);
 	tool_tell_dropped(&s.peer, args->name);
 	if (!code && !args->no_drain)
@@ -312,12 +314,14 @@ int cmd_send(int argc, char **argv)
 		"Leaves when the receiver has taken everything. A ring that is kept (by `shmring create`) "
 		"and that its last receiver has left takes nothing until the next receiver comes; send "
 		"waits for it. Exit status 3: the receiver died; 5: it "
-		"closed and left something unread; 4: --timeout passed.",
+		"closed and left something unread; 4: --timeout passed. Ended by a signal before the end of "
+		"the input it leaves without closing: what came until then is not taken for all.",
 		children, NULL, NULL
 	};
 	struct send_args args = { .timeout_ns = UINT64_MAX, .delimiter = '\n' };
 	struct shmring *r;
 	int fd = STDIN_FILENO;
+	bool cut = false;
 	int code, err;
 
 	tool_args_init(&args.common);
@@ -331,7 +335,7 @@ int cmd_send(int argc, char **argv)
 	err = shmring_open(args.name, SHMRING_ROLE_PRODUCER, &args.common.opts, &r);
 	if (err)
 		return tool_ring_failed(err, args.common.opts.backend, "send to", args.name);
-	code = run(&args, r, fd);
-	shmring_close(r);
+	code = run(&args, r, fd, &cut);
+	tool_leave(r, cut);
 	return code;
 }

@@ -306,3 +306,21 @@ int tool_drain(struct tool_peer *peer, const char *name, uint64_t timeout_ns)
 			err = 0;
 	return err ? tool_send_failed(peer->r, name, err) : TOOL_OK;
 }
+
+/*
+ * What is cut must not look whole: such a sender leaves as if it were killed, after all that
+ * it had put, and the receiver says that it died. Where nobody is there to be told it closes,
+ * for a ring of the memfd backend whose last user is killed stays behind.
+ */
+void tool_leave(struct shmring *r, bool cut)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+
+	if (cut) {
+		shmring_flush(r);
+		/* The process ends now, and its place with it. */
+		if (!shmring_info(r, &info) && info.slots_live + info.observers > 1)
+			return;
+	}
+	shmring_close(r);
+}

@@ -186,6 +186,9 @@ int tool_wait_input(struct tool_peer *peer, int fd);
 int tool_drain(struct tool_peer *peer, const char *name, uint64_t timeout_ns);
 int tool_send_failed(struct shmring *r, const char *name, int err);
 
+/* The end of a sender; @cut: a signal came before the end of what it should send. */
+void tool_leave(struct shmring *r, bool cut);
+
 /* pump.c: receiving */
 
 /**
