@@ -259,28 +259,44 @@ int tool_wait_input(struct tool_peer *peer, int fd)
 	return tool_stopped ? -EINTR : 0;
 }
 
+/* What nobody has taken yet, in all lanes; 0 also where the positions cannot be. */
+static unsigned long long unread(const struct shmring_ioc_info *info)
+{
+	uint64_t bytes = info->produced - info->consumed;
+
+	return bytes > info->data_size * (info->producers ? info->producers : 1) ? 0 : bytes;
+}
+
 /* Why sending ended, in a sentence with figures; returns the exit code. */
 int tool_send_failed(struct shmring *r, const char *name, int err)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	unsigned long long used = 0;
+	unsigned long long left = 0;
 
 	if (err == -EINTR)
 		return tool_signal_exit();
 	if (!shmring_info(r, &info))
-		used = tool_used(&info);
+		left = unread(&info);
+	if (err == -EOWNERDEAD && !left)
+		return tool_say(TOOL_PEER_DIED,
+				"the receiver of ring '%s' died without closing: it had taken all that was sent so far, but there was more to send",
+				name);
 	if (err == -EOWNERDEAD)
 		return tool_say(TOOL_PEER_DIED,
 				"the receiver of ring '%s' died without closing and left %llu bytes unread",
-				name, used);
+				name, left);
+	if (err == -EPIPE && !left)
+		return tool_say(TOOL_PEER_CLOSED,
+				"the receiver of ring '%s' closed it before it had everything: it had taken all that was sent so far, but there was more to send",
+				name);
 	if (err == -EPIPE)
 		return tool_say(TOOL_PEER_CLOSED,
 				"the receiver of ring '%s' closed it before it had everything; %llu bytes are unread",
-				name, used);
+				name, left);
 	if (err == -ETIMEDOUT)
 		return tool_say(TOOL_TIMEOUT,
 				"nobody emptied ring '%s' in time, %llu bytes are in it: start shmring recv %s",
-				name, used, name);
+				name, left, name);
 	return tool_fail(err, "cannot send to ring '%s'", name);
 }
 

@@ -46,6 +46,20 @@ kill -9 $receiver
 reap $sender
 is $status 3 "receiver killed: sender's exit status, input idle"
 has "$T/err" "the receiver of ring '$ring' died" "receiver killed: sender's sentence"
+has "$T/err" "had taken all that was sent so far, but there was more" "receiver killed: nothing was left"
+exec 3>&-
+
+# The receiver closes in order when it has all there is, and then there is more, for which the
+# sender has to look how far it is.
+start_receiver -s 4K --count 3
+start_sender
+reap $receiver
+until_true endpoint_is "$ring" 1 closed
+printf '%04000d%070d\n' 0 0 >&3
+reap $sender
+is $status 5 "receiver closed, and then there is more: sender's exit status"
+has "$T/err" "had taken all that was sent so far, but there was more" \
+	"receiver closed, and then there is more: sentence"
 exec 3>&-
 
 # The receiver is stopped, the ring is full, and then it is killed.
