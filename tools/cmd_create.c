@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -139,6 +140,34 @@ static int tell(const struct create_args *args, struct shmring *r)
 	return tool_flush_stdout(TOOL_OK);
 }
 
+/* Says that there is one already, and what can be done about it. */
+static int exists(const struct create_args *args)
+{
+	char path[sizeof(TOOL_SHM_DIR "/" TOOL_SHM_PREFIX) + SHMRING_NAME_MAX], user[64];
+	const char *or_root;
+	struct stat st;
+	struct shmring *r;
+	int err;
+
+	err = shmring_attach(args->name, SHMRING_ROLE_OBSERVER, &args->common.opts, &r);
+	if (!err)
+		shmring_close(r);
+	snprintf(path, sizeof(path), TOOL_SHM_DIR "/" TOOL_SHM_PREFIX "%s", args->name);
+	if (!err || lstat(path, &st) || st.st_uid == geteuid())
+		return tool_say(TOOL_ERROR,
+				"ring '%s' exists already: use it, or take another name (shmring list shows all)",
+				args->name);
+	tool_user(user, sizeof(user), st.st_uid);
+	or_root = st.st_uid ? " or root" : "";
+	if (err == -EACCES)
+		return tool_say(TOOL_ERROR,
+				"ring '%s' exists already and is for user %s alone: take another name; if nobody uses it any more, %s%s can remove it (shmring rm %s)",
+				args->name, user, user, or_root, args->name);
+	return tool_say(TOOL_ERROR,
+			"ring '%s' was left behind by user %s: take another name, or have %s%s remove it (shmring rm %s)",
+			args->name, user, user, or_root, args->name);
+}
+
 int cmd_create(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
@@ -171,9 +200,7 @@ int cmd_create(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	err = shmring_create(args.name, SHMRING_ROLE_OBSERVER, &args.common.opts, &r);
 	if (err == -EEXIST)
-		return tool_say(TOOL_ERROR,
-				"ring '%s' exists already: use it, or take another name (shmring list shows all)",
-				args.name);
+		return exists(&args);
 	if (err)
 		return tool_ring_failed(err, args.common.opts.backend, "make", args.name);
 	code = args.quiet ? TOOL_OK : tell(&args, r);

@@ -15,9 +15,6 @@
 
 #include "holders.h"
 
-#define SHM_DIR		"/dev/shm"
-#define SHM_PREFIX	"shmring."
-
 struct rm_args {
 	struct tool_args common;
 	char **name;
@@ -28,7 +25,9 @@ struct rm_args {
 };
 
 static const struct argp_option options[] = {
-	{ "all", 'a', NULL, 0, "All names that were left behind; rings in use are passed over", 1 },
+	{ "all", 'a', NULL, 0,
+	  "All names that were left behind and are yours to remove; rings in use are passed over",
+	  1 },
 	{ "force", 'f', NULL, 0,
 	  "Also the name of a ring in use: its users keep it, nobody else finds it", 1 },
 	{ 0 }
@@ -143,6 +142,9 @@ static int rm_file(struct rm_args *args, const char *name, const char *path)
 		note(args, name, "memfd", true, NULL, NULL);
 		return TOOL_OK;
 	}
+	/* Of somebody else, whose concern it is; root removes what is anybody's. */
+	if (args->all && geteuid() && !lstat(path, &st) && st.st_uid != geteuid())
+		return TOOL_OK;
 	/* Not ours, not a ring, or one that contradicts itself. */
 	if (args->force && !unlink(path)) {
 		note(args, name, "memfd", true, NULL, NULL);
@@ -195,10 +197,10 @@ static int rm_device(struct rm_args *args, const char *name)
 
 static int rm_one(struct rm_args *args, const char *name)
 {
-	char path[sizeof(SHM_DIR "/" SHM_PREFIX) + SHMRING_NAME_MAX];
+	char path[sizeof(TOOL_SHM_DIR "/" TOOL_SHM_PREFIX) + SHMRING_NAME_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), SHM_DIR "/" SHM_PREFIX "%s", name);
+	snprintf(path, sizeof(path), TOOL_SHM_DIR "/" TOOL_SHM_PREFIX "%s", name);
 	if (args->common.opts.backend != SHMRING_BACKEND_DEVICE && !lstat(path, &st))
 		return rm_file(args, name, path);
 	if (args->common.opts.backend != SHMRING_BACKEND_MEMFD)
@@ -209,7 +211,7 @@ static int rm_one(struct rm_args *args, const char *name)
 
 static int rm_all(struct rm_args *args)
 {
-	const size_t prefix = sizeof(SHM_PREFIX) - 1;
+	const size_t prefix = sizeof(TOOL_SHM_PREFIX) - 1;
 	const struct dirent *entry;
 	int code = TOOL_OK;
 	DIR *dir;
@@ -217,12 +219,12 @@ static int rm_all(struct rm_args *args)
 	/* The device has nothing to remove. */
 	if (args->common.opts.backend == SHMRING_BACKEND_DEVICE)
 		return TOOL_OK;
-	dir = opendir(SHM_DIR);
+	dir = opendir(TOOL_SHM_DIR);
 	if (!dir)
 		return errno == ENOENT ? TOOL_OK :
-		       tool_say(TOOL_ERROR, "cannot read " SHM_DIR ": %s", strerror(errno));
+		       tool_say(TOOL_ERROR, "cannot read " TOOL_SHM_DIR ": %s", strerror(errno));
 	while ((entry = readdir(dir)))
-		if (!strncmp(entry->d_name, SHM_PREFIX, prefix) && entry->d_name[prefix] &&
+		if (!strncmp(entry->d_name, TOOL_SHM_PREFIX, prefix) && entry->d_name[prefix] &&
 		    strlen(entry->d_name + prefix) < SHMRING_NAME_MAX &&
 		    rm_one(args, entry->d_name + prefix))
 			code = TOOL_ERROR;

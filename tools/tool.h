@@ -60,6 +60,9 @@ int tool_say(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 int tool_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define TOOL_DEVICE	"/dev/shmring"
+/* Where the files of named rings of the memfd backend are. */
+#define TOOL_SHM_DIR	"/dev/shm"
+#define TOOL_SHM_PREFIX	"shmring."
 #define TOOL_NO_DEVICE	"there is no /dev/shmring: load the module, or use -b memfd"
 
 /* "cannot DOING ring 'NAME'", and why. */

@@ -111,19 +111,55 @@ fi
 
 # Somebody else's
 if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true 2> /dev/null; then
+	as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$T/shmring" "$@"; }
 	chmod 755 "$T"
 	cp "$SHMRING" "$T/shmring"
-	xsr create "$ring" -q &
-	keeper=$!
-	background $keeper
-	until_true ring_exists "$ring"
-	kill -9 $keeper
-	reap $keeper
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$T/shmring" rm -b memfd "$ring" 2> "$T/err"
+	# keep NAME MODE; its process is in $keeper
+	keep()
+	{
+		xsr create "$1" -q -m "$2" &
+		keeper=$!
+		background $keeper
+		until_true ring_exists "$1"
+	}
+	# Two in use, three left behind, which root does not look at: that would remove them.
+	keep "$ring.used" 644
+	pids=$keeper
+	keep "$ring.own" 600
+	pids="$pids $keeper"
+	left=
+	for name in r:644 w:666 p:600; do
+		keep "$ring.${name%:*}" "${name#*:}"
+		left="$left $keeper"
+	done
+	# shellcheck disable=SC2086
+	kill -9 $left
+	for pid in $left; do
+		reap "$pid"
+	done
+	as_nobody rm -b memfd --all > "$T/out" 2> "$T/err"
+	is "$? $(cat "$T/out" "$T/err")" "0 " "--all passes over what is somebody else's"
+	as_nobody rm -b memfd "$ring.r" 2> "$T/err"
 	is $? 1 "somebody else's: exit status"
 	has "$T/err" "is not yours" "somebody else's: sentence"
-	sr rm "$ring" > /dev/null
+	for name in "$ring.r" "$ring.w"; do
+		as_nobody create -b memfd "$name" 2> "$T/err"
+		is $? 1 "left behind by somebody else: create: exit status"
+		has "$T/err" "was left behind by user root: take another name, or have root remove it" \
+			"left behind by somebody else: create: sentence"
+	done
+	as_nobody create -b memfd "$ring.p" 2> "$T/err"
+	is $? 1 "somebody else's, perhaps left behind: create: exit status"
+	has "$T/err" "is for user root alone: take another name; if nobody uses it any more" \
+		"somebody else's, perhaps left behind: create: sentence"
+	as_nobody create -b memfd "$ring.used" 2> "$T/err"
+	has "$T/err" "exists already: use it, or take" "somebody else's in use: create: sentence"
+	sr rm "$ring.r" "$ring.w" "$ring.p" > /dev/null
 	is $? 0 "somebody else's, as root"
+	for pid in $pids; do
+		kill "$pid"
+		reap "$pid"
+	done
 fi
 sr rm --all > /dev/null
 
