@@ -87,12 +87,14 @@ bad:
 	return 0;
 }
 
-uint64_t tool_parse_seconds(struct argp_state *state, const char *what, const char *text)
+/* @kind: what it should be, for who reads that it is not */
+static uint64_t parse_decimal(struct argp_state *state, const char *what, const char *text,
+			      const char *kind)
 {
-	uint64_t sec = 0, frac = 0, unit = 1000000000;
+	uint64_t whole = 0, frac = 0, unit = 1000000000;
 	const char *end = text;
 
-	if (*text != '.' && !read_digits(text, &end, 10, &sec))
+	if (*text != '.' && !read_digits(text, &end, 10, &whole))
 		goto bad;
 	if (*end == '.') {
 		if (!isdigit((unsigned char)*++end))
@@ -104,12 +106,22 @@ uint64_t tool_parse_seconds(struct argp_state *state, const char *what, const ch
 	}
 	if (*end)
 		goto bad;
-	if (sec > 1000000000)
-		argp_error(state, "%s: %s seconds is more than 1000000000", what, text);
-	return sec * 1000000000 + frac;
+	if (whole > 1000000000)
+		argp_error(state, "%s: %s is more than 1000000000", what, text);
+	return whole * 1000000000 + frac;
 bad:
-	argp_error(state, "%s: '%s' is not a number of seconds such as 5 or 0.25", what, text);
+	argp_error(state, "%s: '%s' is not %s", what, text, kind);
 	return 0;
+}
+
+uint64_t tool_parse_seconds(struct argp_state *state, const char *what, const char *text)
+{
+	return parse_decimal(state, what, text, "a number of seconds such as 5 or 0.25");
+}
+
+uint64_t tool_parse_decimal(struct argp_state *state, const char *what, const char *text)
+{
+	return parse_decimal(state, what, text, "a number such as 2 or 0.5");
 }
 
 const char *tool_parse_name(struct argp_state *state, const char *text)
@@ -262,6 +274,11 @@ static error_t parse_ring(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_SMALL:
 		set_pages(state, SHMRING_CREATE_SMALL);
+		return 0;
+	case ARGP_KEY_END:
+		if ((args->opts.flags & SHMRING_CREATE_HUGE) && args->opts.data_size &&
+		    args->opts.data_size < TOOL_HUGE_MIN)
+			argp_error(state, "--huge: pages of 2 MiB need a --size of at least 2M");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -44,6 +44,63 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
+#define SIDE_DEFAULT	8	/* where there may be several, and it is not said */
+
+/* How many may be there at once; 0: as many as @slots says. */
+static void count_ends(const struct shmring_opts *opts, uint32_t *producers, uint32_t *consumers)
+{
+	bool several = opts->topology == SHMRING_TOPO_QUEUE ||
+		       opts->topology == SHMRING_TOPO_BROADCAST;
+
+	*producers = several || opts->topology == SHMRING_TOPO_MPSC ? SIDE_DEFAULT : 1;
+	*consumers = several ? SIDE_DEFAULT : 1;
+	if (opts->producers)
+		*producers = opts->producers;
+	if (opts->consumers)
+		*consumers = opts->consumers;
+}
+
+/* Does what was said go together with the topology? */
+static void check(struct argp_state *state, const struct shmring_opts *opts)
+{
+	uint32_t topology = opts->topology ? opts->topology : SHMRING_TOPO_SPSC;
+	const char *name = tool_topology_name(topology);
+	uint32_t producers, consumers;
+	uint64_t lane;
+
+	if (topology == SHMRING_TOPO_RAW) {
+		if (opts->producers || opts->consumers)
+			argp_error(state, "--topology raw has no producers and consumers: --slots says how many may use it");
+		if (opts->full_policy)
+			argp_error(state, "--policy: raw memory has no records to wait for, drop or overwrite");
+		return;
+	}
+	if (opts->slots)
+		argp_error(state, topology == SHMRING_TOPO_SPSC ?
+			   "--slots is for --topology raw: %s always has two" :
+			   "--slots is for --topology raw: %s has --producers and --consumers", name);
+	count_ends(opts, &producers, &consumers);
+	if (topology == SHMRING_TOPO_SPSC && producers > 1)
+		argp_error(state, "--producers: spsc has one; --topology mpsc, queue and broadcast can have more");
+	if ((topology == SHMRING_TOPO_SPSC || topology == SHMRING_TOPO_MPSC) && consumers > 1)
+		argp_error(state, "--consumers: %s has one; --topology queue and broadcast can have more",
+			   name);
+	if (producers + consumers > SHMRING_SLOTS_MAX)
+		argp_error(state, "%s has at most %d producers and consumers together, not %u and %u (who is not named: %d)",
+			   name, SHMRING_SLOTS_MAX, producers, consumers, SIDE_DEFAULT);
+	if (opts->full_policy == SHMRING_FULL_OVERWRITE && topology != SHMRING_TOPO_BROADCAST)
+		argp_error(state, "--policy: overwrite is for --topology broadcast; %s can wait or drop",
+			   name);
+	/* Each producer has a lane, whose size is rounded up. */
+	for (lane = 1; lane < opts->data_size; lane *= 2)
+		;
+	if (lane * producers > SHMRING_DATA_MAX)
+		argp_error(state, "--size: each of %u producers has as much (rounded up to a power of two), and all together at most %lluM",
+			   producers, (unsigned long long)SHMRING_DATA_MAX >> 20);
+	if ((opts->flags & SHMRING_CREATE_HUGE) && !opts->data_size)
+		argp_error(state, "--huge: pages of 2 MiB need a --size of at least 2M");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct create_args *args = state->input;
@@ -106,8 +163,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!args->name)
 			argp_error(state, "which ring? its name is missing");
-		if (args->common.opts.slots && args->common.opts.topology != SHMRING_TOPO_RAW)
-			argp_error(state, "--slots is for --topology raw: spsc always has two");
+		check(state, &args->common.opts);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -75,7 +75,7 @@ static const struct argp_option options[] = {
 
 static double parse_speed(struct argp_state *state, const char *text)
 {
-	double speed = (double)tool_parse_seconds(state, "--speed", text) / 1e9;
+	double speed = (double)tool_parse_decimal(state, "--speed", text) / 1e9;
 
 	if (speed < 0.001 || speed > 1000000)
 		argp_error(state, "--speed: %s is not between 0.001 and 1000000", text);

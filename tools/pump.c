@@ -198,11 +198,18 @@ int tool_recv_failed(const char *name, int err, uint64_t records)
  */
 int tool_pump_out(struct tool_peer *peer, const char *name, struct tool_pump *pump)
 {
+	struct shmring_ioc_info info = { .size = sizeof(info) };
 	int pipe = tool_pipe(STDOUT_FILENO);
 	struct iovec msgs[BATCH];
 	unsigned int want;
 	long n;
 	int err;
+
+	err = shmring_info(peer->r, &info);
+	if (err)
+		return tool_fail(err, "cannot look at ring '%s'", name);
+	if (info.topology == SHMRING_TOPO_RAW)
+		return tool_say(TOOL_ERROR, "ring '%s' is raw memory, it has no records", name);
 
 	while (pump->records < pump->count) {
 		want = pump->count - pump->records < BATCH ?

@@ -114,6 +114,10 @@ int tool_ring_failed(int err, uint32_t backend, const char *doing, const char *n
 	if (err == -EACCES && backend == SHMRING_BACKEND_DEVICE && access(TOOL_DEVICE, R_OK | W_OK))
 		return tool_say(TOOL_ERROR, "cannot %s ring '%s': you may not open " TOOL_DEVICE ": be in its group (sudo usermod -aG shmring NAME, then log in again)",
 				doing, name);
+	/* A size that is too large is a usage error, so this one is too small. */
+	if (err == -ERANGE)
+		return tool_say(TOOL_ERROR, "cannot %s ring '%s': pages of 2 MiB (--huge) need a --size of at least 2M",
+				doing, name);
 	return tool_fail(err, "cannot %s ring '%s'", doing, name);
 }
 

@@ -97,6 +97,7 @@ extern const struct argp tool_argp_json;	/* -j */
 extern const struct argp tool_argp_ring;	/* -s, -n, -m, ...: how to make a ring */
 
 #define TOOL_KEY_USAGE	0x2000
+#define TOOL_HUGE_MIN	((1u << 20) + 1)	/* what is not less becomes 2 MiB or more */
 
 void tool_args_init(struct tool_args *args);
 
@@ -112,6 +113,8 @@ uint64_t tool_parse_size(struct argp_state *state, const char *what, const char 
 uint64_t tool_parse_number(struct argp_state *state, const char *what, const char *text,
 			   uint64_t min, uint64_t max);
 uint64_t tool_parse_seconds(struct argp_state *state, const char *what, const char *text);
+/* A number with a point, in billionths. */
+uint64_t tool_parse_decimal(struct argp_state *state, const char *what, const char *text);
 const char *tool_parse_name(struct argp_state *state, const char *text);
 
 /* signals.c: leaving in order when asked to */

@@ -54,7 +54,28 @@ wrong 2 "not between 1 and" recv a -c 0
 wrong 2 "--chunk makes no lines" send a --chunk 5 -0
 wrong 2 "exclude each other" cat a -i -o
 wrong 2 "not spsc, mpsc, queue, broadcast or raw" create a -T ring
-wrong 2 "--slots is for --topology raw" create a --slots 4
+wrong 2 "--slots is for --topology raw: spsc always has two" create a --slots 4
+wrong 2 "--slots is for --topology raw: mpsc has --producers" create a -T mpsc --slots 3
+wrong 2 "--producers: spsc has one" create a --producers 2
+wrong 2 "--consumers: spsc has one" create a --consumers 2
+wrong 2 "--consumers: mpsc has one" create a -T mpsc --consumers 2
+wrong 2 "raw has no producers and consumers" create a -T raw --producers 2
+wrong 2 "queue has at most 32 producers and consumers together, not 20 and 20" \
+	create a -T queue --producers 20 --consumers 20
+wrong 2 "broadcast has at most 32 producers and consumers together, not 8 and 30" \
+	create a -T broadcast --consumers 30
+wrong 2 "queue has at most 32 producers and consumers together, not 31 and 2" \
+	create a -T queue --producers 31 --consumers 2
+wrong 2 "overwrite is for --topology broadcast; spsc can" create a --policy=overwrite
+wrong 2 "overwrite is for --topology broadcast; queue can" create a --policy=overwrite -T queue
+wrong 2 "raw memory has no records" create a --policy=drop -T raw
+wrong 2 "each of 8 producers has as much" create a -T mpsc -s 200M
+wrong 2 "each of 3 producers has as much" create a -T mpsc --producers 3 -s 300M
+for command in create send recv cat; do
+	wrong 2 "pages of 2 MiB need a --size of at least 2M" $command a --huge -s 4K
+done
+wrong 2 "pages of 2 MiB need a --size of at least 2M" create a --huge
+wrong 1 "pages of 2 MiB (--huge) need a --size of at least 2M" recv "$ring" --huge -b "$BACKEND"
 wrong 2 "nrecognized option" list --frob
 for command in stat hz rm record; do
 	wrong 2 "its name is missing" $command
@@ -66,7 +87,8 @@ wrong 2 "is the ring that is recorded" record a b --tee a
 wrong 2 "stdout is the recording already" record a - -j
 wrong 2 "--check sends nothing" replay a b --check
 wrong 2 "not between 0.001 and 1000000" replay a b --speed 0
-wrong 2 "--speed: '2x' is not" replay a b --speed 2x
+wrong 2 "--speed: '2x' is not a number such as" replay a b --speed 2x
+wrong 2 "--speed: '-1' is not a number such as" replay a b --speed -1
 wrong 2 "is less than 0.01" stat a 0
 wrong 2 "COUNT: 'x' is not a whole number" stat a 1 x
 wrong 2 "one argument too many" top 1 2 3
@@ -107,6 +129,29 @@ until_true ring_exists "$ring"
 wrong 1 "exists already" create -b "$BACKEND" "$ring"
 kill $keeper
 reap $keeper
+xsr create "$ring.raw" -T raw -q &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring.raw"
+for command in send recv "cat --in" "cat --out"; do
+	# shellcheck disable=SC2086
+	wrong 1 "ring '$ring.raw' is raw memory" $command -b "$BACKEND" "$ring.raw"
+done
+kill $keeper
+reap $keeper
+
+# What goes together is made.
+for how in "-T mpsc --producers 31" "-T queue --producers 16 --consumers 16" "--producers 1 --consumers 1" \
+	"-T broadcast --policy overwrite" "-T raw --slots 3" "-T mpsc --producers 3 -s 64K"; do
+	# shellcheck disable=SC2086
+	xsr create "$ring.made" -q $how &
+	keeper=$!
+	background $keeper
+	until_true ring_exists "$ring.made"
+	kill $keeper
+	reap $keeper
+	is $status 0 "made: $how"
+done
 
 # Help is no error, for every command.
 for command in "" create send recv cat list show stat top hz record replay rm doctor bench \
