@@ -17,10 +17,21 @@
 
 static const char *const words[] = { "ok", "note", "problem" };
 
+/* The command as the caller would give it: root needs no sudo. To be freed. */
+static char *for_caller(const char *fix)
+{
+	static const char sudo[] = "sudo ";
+	char *text = fix ? strdup(fix) : NULL, *at = text;
+
+	while (text && !geteuid() && (at = strstr(at, sudo)))
+		memmove(at, at + sizeof(sudo) - 1, strlen(at + sizeof(sudo) - 1) + 1);
+	return text;
+}
+
 void doctor_tell(struct doctor *d, enum finding what, const char *check, const char *fix,
 		 const char *fmt, ...)
 {
-	char *text = NULL;
+	char *text = NULL, *command = for_caller(fix);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -31,12 +42,13 @@ void doctor_tell(struct doctor *d, enum finding what, const char *check, const c
 	if (d->json) {
 		json_array_append_new(d->json, json_pack("{s:s, s:s, s:s, s:s?}", "check", check,
 							 "status", words[what], "what",
-							 text ? text : "", "fix", fix));
+							 text ? text : "", "fix", command));
 	} else {
 		printf("%-8s %-14s %s\n", words[what], check, text ? text : "");
-		if (fix)
-			printf("%-23s fix: %s\n", "", fix);
+		if (command)
+			printf("%-23s fix: %s\n", "", command);
 	}
+	free(command);
 	free(text);
 }
 

@@ -4,13 +4,16 @@
  * memory that may be locked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "doctor.h"
@@ -49,11 +52,48 @@ static bool file_holds(const char *path, const char *text)
 	return hit;
 }
 
+/* Does apt know the package? It looks at what it has here; where there is no apt: no. */
+static bool package_known(const char *package)
+{
+	char *argv[] = { "apt-cache", "show", (char *)(uintptr_t)package, NULL };
+	posix_spawn_file_actions_t quiet;
+	int status = -1, fd;
+	pid_t pid;
+
+	if (posix_spawn_file_actions_init(&quiet))
+		return false;
+	for (fd = 0; fd <= STDERR_FILENO; fd++)
+		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_RDWR, 0);
+	if (!posix_spawnp(&pid, argv[0], &quiet, NULL, argv, environ) &&
+	    waitpid(pid, &status, 0) != pid)
+		status = -1;
+	posix_spawn_file_actions_destroy(&quiet);
+	return !status;
+}
+
+/* Neither the module nor what it is built with is here. */
+static void tell_no_headers(struct doctor *d, enum finding weight, const char *release)
+{
+	char package[128], fix[256];
+
+	snprintf(package, sizeof(package), "linux-headers-%s", release);
+	snprintf(fix, sizeof(fix), "sudo apt-get install %s", package);
+	if (package_known(package))
+		doctor_tell(d, weight, "module", fix,
+			    "shmring is not installed for this kernel, nor are the headers to build it");
+	else
+		doctor_tell(d, weight, "module", NULL,
+			    "shmring is not installed for this kernel, nor are the headers to build it, and no package of them is known here: "
+			    "Linux %s is not the distribution's (or apt-get update is due). Build the module with the headers or sources that "
+			    "this kernel was built from, or boot the distribution's kernel; the memfd backend needs neither",
+			    release);
+}
+
 void doctor_module(struct doctor *d)
 {
 	enum finding weight = doctor_weight(d, SHMRING_BACKEND_DEVICE);
-	char path[512], fix[256];
 	struct utsname u;
+	char path[512];
 
 	if (!access("/sys/module/shmring", F_OK)) {
 		doctor_tell(d, FINDING_OK, "module", NULL, "shmring is loaded");
@@ -72,9 +112,7 @@ void doctor_module(struct doctor *d)
 	}
 	snprintf(path, sizeof(path), "/lib/modules/%s/build", u.release);
 	if (access(path, F_OK)) {
-		snprintf(fix, sizeof(fix), "sudo apt-get install linux-headers-%s", u.release);
-		doctor_tell(d, weight, "module", fix,
-			    "shmring is not installed for this kernel, nor are the headers to build it");
+		tell_no_headers(d, weight, u.release);
 		return;
 	}
 	doctor_tell(d, weight, "module",

@@ -22,9 +22,44 @@ if [ ! -e /dev/shmring ]; then
 	"$SHMRING" doctor -b device > "$T/out"
 	is $? 1 "no device: exit status"
 	has "$T/out" "problem  module" "no device: what is missing"
-	has "$T/out" "fix: " "no device: the command"
 	is "$("$SHMRING" doctor -j -b device | json "d['ok'], d['device']" "False False")" \
 		"False False" "no device: -j"
+fi
+
+# Without the module, and without headers: whether apt knows those of this kernel
+if [ ! -e /sys/module/shmring ] && [ ! -e "/lib/modules/$(uname -r)/build" ] &&
+   ! grep -qs /shmring.ko "/lib/modules/$(uname -r)/modules.dep"; then
+	mkdir "$T/known" "$T/unknown" "$T/none"
+	cat > "$T/known/apt-cache" << 'EOT'
+#!/bin/sh
+[ "$2" = "linux-headers-$(uname -r)" ] && echo Package: it
+EOT
+	printf '#!/bin/sh\necho "E: No packages found" >&2\nexit 100\n' > "$T/unknown/apt-cache"
+	chmod 755 "$T/known/apt-cache" "$T/unknown/apt-cache"
+	PATH=$T/known:$PATH "$SHMRING" doctor > "$T/out" 2> "$T/err"
+	is "$? $(cat "$T/err")" "0 " "apt knows the headers: exit status"
+	has "$T/out" "apt-get install linux-headers-$(uname -r)" "apt knows the headers: the command"
+	is "$(grep -c '^Package' "$T/out")" 0 "apt knows the headers: its words are nobody's"
+	PATH=$T/unknown:$PATH "$SHMRING" doctor > "$T/out" 2> "$T/err"
+	is "$? $(cat "$T/err")" "0 " "apt does not know the headers: exit status"
+	is "$(grep -c 'apt-get install' "$T/out")" 0 "apt does not know the headers: no command"
+	has "$T/out" "is not the distribution's" "apt does not know the headers: what that means"
+	PATH=$T/none "$SHMRING" doctor > "$T/out" 2> "$T/err"
+	is "$? $(cat "$T/err")" "0 " "no apt: exit status"
+	has "$T/out" "is not the distribution's" "no apt: what that means"
+	if [ "$(id -u)" = 0 ]; then
+		PATH=$T/known:$PATH "$SHMRING" doctor > "$T/out"
+		is "$(grep -c 'fix:.*sudo' "$T/out")" 0 "root needs no sudo"
+	fi
+else
+	skip "headers" "there are some, or the module"
+fi
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true 2> /dev/null &&
+   [ -d "$T/known" ]; then
+	chmod 755 "$T"
+	cp "$SHMRING" "$T/shmring"
+	PATH=$T/known:$PATH setpriv --reuid=65534 --regid=65534 --clear-groups "$T/shmring" doctor > "$T/out"
+	has "$T/out" "fix: sudo apt-get install" "who is not root does"
 fi
 
 # Somebody who may not open the device is told how to
