@@ -176,9 +176,10 @@ static inline __u64 shmring_broadcast_told(const struct shmring_group *g, __u32 
  * @tx: producer, with @data, @mask and @mine set
  * @overwrite: consumers gate nothing
  *
- * The walk begins at the position that the predecessor told, or what shmring_broadcast_told() made
- * of it when the slot was taken; in an OVERWRITE lane at its last mark. Nonsense before it is the consumers' to step over: a
- * position of one of them is not to decide where records of the others end.
+ * The walk begins at the position that the predecessor told, or what shmring_broadcast_told()
+ * made of it when the slot was taken; in an OVERWRITE lane at its last mark. Nonsense before it
+ * is the consumers' to step over: a position of one of them is not to decide where records of
+ * the others end.
  *
  * Return: whether records were found that nobody was told of.
  */

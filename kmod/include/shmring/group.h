@@ -34,7 +34,6 @@
  */
 #define SHMRING_FETCH_AHEAD	512
 
-
 static inline void shmring_fetch(const void *header, __u64 ahead)
 {
 	__builtin_prefetch((const char *)header + ahead);

@@ -434,9 +434,10 @@ struct shmring_uring_wait {
  * (everything before DATA, offset 0, control_size bytes) read-only; one CURSOR page,
  * read-write if it is the endpoint's own; SHARED, read-write for the role that writes
  * it; one lane (data_size bytes at data_offset + lane * data_size), read-write for its
- * producer, which has no other lane if its rights lack read; DATA of a RAW ring, read-write for producers. Anything else: EINVAL for a
- * wrong range, EACCES for a right that is not there. A lane may be mapped any number
- * of times, so that two mappings in a row make every record contiguous.
+ * producer, which has no other lane if its rights lack read; DATA of a RAW ring,
+ * read-write for producers. Anything else: EINVAL for a wrong range, EACCES for a right
+ * that is not there. A lane may be mapped any number of times, so that two mappings in a
+ * row make every record contiguous.
  *
  * (k) kernel writes   (u) the endpoint that owns the page writes   (s) shared: all of
  * a role write. On the module-free backend the library writes what (k) writes here.
