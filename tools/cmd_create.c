@@ -78,12 +78,14 @@ static void check(struct argp_state *state, const struct shmring_opts *opts)
 	if (opts->slots)
 		argp_error(state, topology == SHMRING_TOPO_SPSC ?
 			   "--slots is for --topology raw: %s always has two" :
-			   "--slots is for --topology raw: %s has --producers and --consumers", name);
+			   "--slots is for --topology raw: %s has --producers and --consumers",
+			   name);
 	count_ends(opts, &producers, &consumers);
 	if (topology == SHMRING_TOPO_SPSC && producers > 1)
 		argp_error(state, "--producers: spsc has one; --topology mpsc, queue and broadcast can have more");
 	if ((topology == SHMRING_TOPO_SPSC || topology == SHMRING_TOPO_MPSC) && consumers > 1)
-		argp_error(state, "--consumers: %s has one; --topology queue and broadcast can have more",
+		argp_error(state,
+			   "--consumers: %s has one; --topology queue and broadcast can have more",
 			   name);
 	if (producers + consumers > SHMRING_SLOTS_MAX)
 		argp_error(state, "%s has at most %d producers and consumers together, not %u and %u (who is not named: %d)",

@@ -55,7 +55,9 @@ static bool file_holds(const char *path, const char *text)
 /* Does apt know the package? It looks at what it has here; where there is no apt: no. */
 static bool package_known(const char *package)
 {
-	char *argv[] = { "apt-cache", "show", (char *)(uintptr_t)package, NULL };
+	char *const argv[] = {
+		(char *)"apt-cache", (char *)"show", (char *)(uintptr_t)package, NULL
+	};
 	posix_spawn_file_actions_t quiet;
 	int status = -1, fd;
 	pid_t pid;

@@ -51,24 +51,28 @@ static bool is_old(const struct tool_peer *peer, unsigned int k, const struct sh
 	       old->bytes == stats->bytes;
 }
 
-static void remember_ends(struct tool_peer *peer)
+/* Return: is anybody there? */
+static bool remember_ends(struct tool_peer *peer)
 {
 	struct shmring_stats stats;
+	bool live = false;
 	unsigned int k;
 
 	for (k = 0; k < peer->slots; k++) {
 		look_at(peer, k, &stats);
+		live |= stats.state == SHMRING_SLOT_LIVE;
 		if (!has_left(&stats))
 			continue;
 		peer->old[k] = (struct tool_end){ stats.state, stats.pid, stats.bytes };
 		peer->stale = true;
 	}
+	return live;
 }
 
 void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	bool sends = role == SHMRING_ROLE_PRODUCER;
+	bool sends = role == SHMRING_ROLE_PRODUCER, live;
 
 	memset(peer, 0, sizeof(*peer));
 	peer->r = r;
@@ -83,9 +87,12 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 		peer->room = info.data_size;	/* no record is longer, whoever wrote it */
 	/* Of who was killed nobody may have taken notice yet: this does. */
 	shmring_wait(r, SHMRING_EV_PEER, SHMRING_NOWAIT);
-	remember_ends(peer);
-	/* What senders left behind is to be received, and their ends with it. */
-	if (!sends && info.topology != SHMRING_TOPO_BROADCAST &&
+	live = remember_ends(peer);
+	/*
+	 * What senders left behind is to be received, and their ends with it: but for where one is
+	 * there, whose it is more likely than that of one that left a session before.
+	 */
+	if (!live && !sends && info.topology != SHMRING_TOPO_BROADCAST &&
 	    (shmring_info(r, &info) || info.produced != info.consumed)) {
 		memset(peer->old, 0, sizeof(peer->old));
 		peer->stale = false;
