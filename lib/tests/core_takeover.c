@@ -191,6 +191,55 @@ static void cut_off_while_claimed(void)
 			at++;
 }
 
+static unsigned int races;
+static __u64 held, behind;
+
+/*
+ * At each access of consumer 0: whenever it is about to claim consumer 1 is faster. The last time
+ * that leaves a claim of which nobody knows but by the front, and consumer 2 is behind by one.
+ */
+static void outrun(void)
+{
+	__u64 hold = r.cursor[1]->hold, *proof = shmring_proof(&rx[0].c.g, 0, 2);
+	__u32 id;
+
+	if ((hold & SHMRING_HOLD_VALID) && hold != held) {
+		held = hold;
+		if (++races < SHMRING_CLAIM_TRIES)
+			take(1);
+		if (races == SHMRING_CLAIM_TRIES - 1) {
+			behind = shmring_tagged_pos(r.shared->head[0].claim);
+			CHECK(ring_next(&rx[1], &id, 1) >= 0);
+		}
+	} else if (races == SHMRING_CLAIM_TRIES && behind) {
+		CHECK(shmring_swap_if(proof, *proof, behind));
+		behind = 0;
+	}
+	left = 0;
+}
+
+/* Whoever moves a front on has left the proof of the claim before, however many were faster. */
+static void proof_after_many_races(void)
+{
+	__u32 n, id;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 3, 0);
+	for (n = 0; n < 100; n++)
+		CHECK_EQ(ring_send(&tx[0], n, LEN), 0);
+	take(1);
+	races = 0;
+	then = outrun;
+	left = 0;
+	ring_next(&rx[0], &id, 1);
+	left = -1;
+	then = NULL;
+	CHECK_EQ(races, SHMRING_CLAIM_TRIES);
+	CHECK_EQ(behind, 0);
+	ring_end(&r, 2, SHMRING_SLOT_DEAD);
+	CHECK_EQ(r.meta->orphan[2].state, SHMRING_ORPHAN_WAITING);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -199,5 +248,6 @@ int main(void)
 	RUN(count_after_two_kills_queue);
 	RUN(count_after_two_kills_broadcast);
 	RUN(cut_off_while_claimed);
+	RUN(proof_after_many_races);
 	DONE();
 }

@@ -253,7 +253,7 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
 {
 	__aligned_u64 *front = &c->g.shared->head[lane].claim;
-	unsigned int tries, k, most = c->most;
+	unsigned int tries, left, k, most = c->most;
 	int doubt;
 
 	for (tries = 0; tries < SHMRING_CLAIM_TRIES; tries++) {
@@ -305,11 +305,15 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 			__aligned_u64 *proof = shmring_proof(&c->g, lane, slot);
 			__u64 old;
 
-			/* Whoever scribbles over it all the time does without. */
+			/*
+			 * Each of the others can be behind and in the way once. Whoever scribbles
+			 * over it all the time does without.
+			 */
+			left = SHMRING_CLAIM_TRIES;
 			do
 				old = shmring_load(proof);
 			while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos) &&
-			       ++tries < SHMRING_CLAIM_TRIES);
+			       --left);
 		}
 		/* pairs with the load-acquire in shmring_queue_refresh() */
 		if (shmring_swap_if(front, was, shmring_tagged(end, c->g.slot + 1))) {
