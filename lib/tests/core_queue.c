@@ -323,6 +323,30 @@ static void queue_front_at_the_end(void)
 	ring_free(&r);
 }
 
+/*
+ * One that lost a race for a record of long ago says to hold it, and is stopped before it takes
+ * that back. Who has to ask anew, for somebody came, has the room that was free before.
+ */
+static void queue_hold_of_long_ago(void)
+{
+	__u32 n, id;
+
+	begin(SHMRING_TOPO_QUEUE, 1, 3, 0);
+	for (n = 0; !ring_send(&tx[0], n, 24); n++)
+		;
+	while (ring_next(&rx[1], &id, 1) >= 0)
+		ring_release(&rx[1]);
+	CHECK_EQ(ring_send(&tx[0], n, 24), 0);
+	r.cursor[1]->hold_end = 32;
+	r.cursor[1]->hold = shmring_tagged(0, SHMRING_HOLD_VALID);
+	tx[0].tx.limit = tx[0].tx.tail;
+	for (id = 1; id < n; id++)
+		CHECK_EQ(ring_send(&tx[0], n + id, 24), 0);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	CHECK_EQ(tx[0].tx.tail - tx[0].tx.seen, n * 32ull);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -336,5 +360,6 @@ int main(void)
 	RUN(queue_word_of_nonsense);
 	RUN(queue_front_set_back);
 	RUN(queue_front_at_the_end);
+	RUN(queue_hold_of_long_ago);
 	DONE();
 }

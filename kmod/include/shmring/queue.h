@@ -572,11 +572,9 @@ static inline int shmring_queue_refresh(struct shmring_spsc_tx *tx, const struct
 {
 	__u64 gate;
 
-	if (shmring_queue_gate(g, g->slot, &gate))
-		return 0;
-	/* A hold that was taken back is behind what was seen: nothing new. */
-	if ((__s64)(gate - tx->seen) < 0)
-		return 0;
+	/* A hold that will be taken back is behind what was seen: what was free still is. */
+	if (shmring_queue_gate(g, g->slot, &gate) || (__s64)(gate - tx->seen) < 0)
+		gate = tx->seen;
 	return shmring_lane_gate(tx, gate);
 }
 
