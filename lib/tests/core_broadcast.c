@@ -410,6 +410,41 @@ static void overwrite_away(void)
 	}
 }
 
+/* The same where a record is known of, and the counter may be asked for before any lane. */
+static void overwrite_away_with_a_record(void)
+{
+	__u32 id, n, next, round, phase;
+
+	for (phase = 0; phase < SHMRING_LOOKS_AGAIN && !test_bad; phase++) {
+		begin(SHMRING_TOPO_BROADCAST, 3, 1, 1);
+		for (n = 0; n < 200 + phase; n++) {
+			CHECK(ring_send(&tx[n % 3], n, 24) >= 0);
+			NEXT(0, n);
+			ring_release(&rx[0]);
+		}
+		CHECK(ring_send(&tx[1], n, 24) >= 0);
+		CHECK(ring_send(&tx[2], n + 1, 24) >= 0);
+		NEXT(0, n);
+		ring_release(&rx[0]);
+		r.shared->tickets += 0x80000000;
+		for (n = 0; n < 2000; n++)
+			CHECK(ring_send(&tx[0], 0, 24) >= 0);
+		while (ring_next(&rx[0], &id, 1) >= 0)
+			ring_release(&rx[0]);
+		for (next = 1, round = 0; round < 1000 && !test_bad; round++) {
+			for (n = 0; n < 6; n++)
+				CHECK(ring_send(&tx[n != 5], next + n, 24) >= 0);
+			for (n = 0; n < 6; n++, next++) {
+				NEXT(0, next);
+				ring_release(&rx[0]);
+			}
+		}
+		if (test_bad)
+			printf("# phase %u\n", phase);
+		ring_free(&r);
+	}
+}
+
 /*
  * A producer and a consumer, both liars and both gone, have a successor begin far behind all
  * others: these hear it all the same.
@@ -474,6 +509,7 @@ int main(void)
 	RUN(overwrite_too_long);
 	RUN(overwrite_beyond_the_limit);
 	RUN(overwrite_away);
+	RUN(overwrite_away_with_a_record);
 	RUN(begun_far_behind);
 	DONE();
 }

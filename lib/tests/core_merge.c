@@ -307,6 +307,72 @@ static void merge_broken_again(void)
 	ring_free(&r);
 }
 
+/* A lane is idle while tickets come round. What is peeked at then has its place a second time. */
+static void merge_rewind_after_long(void)
+{
+	__u32 id, k, n;
+
+	for (k = 1; k < 8 && !test_bad; k++) {
+		begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+		for (id = 0; id < 200 * k; id++) {
+			if (!(id % 200))
+				r.shared->tickets += 1u << 29;
+			CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+			NEXT(0, id);
+			ring_release(&rx[0]);
+		}
+		CHECK_EQ(ring_send(&tx[1], id, 8), 0);
+		NEXT(0, id);
+		ring_rewind(&rx[0]);
+		NEXT(0, id++);
+		ring_release(&rx[0]);
+		for (; id < 5000 && !test_bad; id += 3) {
+			for (n = 0; n < 3; n++)
+				CHECK_EQ(ring_send(&tx[n == 0], id + n, 8), 0);
+			for (n = 0; n < 3; n++) {
+				NEXT(0, id + n);
+				ring_release(&rx[0]);
+			}
+		}
+		if (test_bad)
+			printf("# after %u times 2^29\n", k);
+		ring_free(&r);
+	}
+}
+
+/* A lane is left out while tickets come round. Its next producer has its place among the others. */
+static void merge_broken_for_long(void)
+{
+	__u32 got, id, k, n;
+
+	for (k = 1; k < 8 && !test_bad; k++) {
+		begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+		record(1, 0)->word = 1;
+		CHECK_EQ(ring_next(&rx[0], &got, 1), -EBADMSG);
+		for (id = 0; id < 200 * k; id++) {
+			if (!(id % 200))
+				r.shared->tickets += 1u << 29;
+			CHECK_EQ(ring_send(&tx[0], id, 8), 0);
+			NEXT(0, id);
+			ring_release(&rx[0]);
+		}
+		ring_end(&r, 1, SHMRING_SLOT_DEAD);
+		CHECK(ring_tx_begin(&r, 1, &tx[1]) >= 0);
+		settle();
+		for (; id < 5000 && !test_bad; id += 3) {
+			for (n = 0; n < 3; n++)
+				CHECK_EQ(ring_send(&tx[n == 0], id + n, 8), 0);
+			for (n = 0; n < 3; n++) {
+				NEXT(0, id + n);
+				ring_release(&rx[0]);
+			}
+		}
+		if (test_bad)
+			printf("# after %u times 2^29\n", k);
+		ring_free(&r);
+	}
+}
+
 /* What a consumer takes for nonsense its successor's producer takes for the end. */
 static void recover_flags(void)
 {
@@ -379,6 +445,8 @@ int main(void)
 	RUN(forged_tickets);
 	RUN(merge_broken);
 	RUN(merge_broken_again);
+	RUN(merge_broken_for_long);
+	RUN(merge_rewind_after_long);
 	RUN(recover_flags);
 	RUN(mpsc_full);
 	DONE();

@@ -208,13 +208,6 @@ static inline void shmring_merge_limit(struct shmring_merge *m, __u32 l)
 		m->lane[l].limit = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->limit);
 }
 
-static inline void shmring_merge_count(struct shmring_merge *m)
-{
-	/* pairs with the addition in shmring_lane_publish() */
-	m->counted = shmring_load_acquire(&m->g.shared->tickets);
-	m->horizon = (__u32)m->counted;
-}
-
 /* The least ticket of what is in a lane now: it is from not longer ago than fits. */
 static inline __u32 shmring_merge_oldest(const struct shmring_merge *m)
 {
@@ -224,20 +217,14 @@ static inline __u32 shmring_merge_oldest(const struct shmring_merge *m)
 }
 
 /*
- * A lane was lapped. If so much was published meanwhile that tickets from before cannot be
- * compared any more (producers wait for no consumer that is stopped) all begin anew. What is left
- * of that time in a lane whose producer was idle comes in any order.
+ * So much was published since the counter was last read that tickets from before cannot be
+ * compared any more: producers of an OVERWRITE ring wait for no consumer that is stopped. All
+ * begin anew. What is left of that time in a lane whose producer was idle comes in any order.
  */
-static inline void shmring_merge_away(struct shmring_merge *m)
+static inline void shmring_merge_anew(struct shmring_merge *m)
 {
-	__u64 counted = m->counted;
 	__u32 rest;
 
-	if (!m->tickets)
-		return;
-	shmring_merge_count(m);
-	if (m->counted - counted <= SHMRING_TICKETS_AHEAD)
-		return;
 	m->run = 0;
 	for (rest = m->lanes; rest; rest &= rest - 1) {
 		struct shmring_merge_lane *lane = &m->lane[__builtin_ctz(rest)];
@@ -246,6 +233,27 @@ static inline void shmring_merge_away(struct shmring_merge *m)
 		lane->base = lane->floor;
 		lane->ticket = lane->floor;
 	}
+}
+
+static inline void shmring_merge_count(struct shmring_merge *m)
+{
+	__u64 counted = m->counted;
+
+	/* pairs with the addition in shmring_lane_publish() */
+	m->counted = shmring_load_acquire(&m->g.shared->tickets);
+	m->horizon = (__u32)m->counted;
+	if (m->overwrite && m->counted - counted > SHMRING_TICKETS_AHEAD)
+		shmring_merge_anew(m);
+}
+
+/* The tickets in a lane, from the record on that is next there, are not less. */
+static inline void shmring_merge_lift(struct shmring_merge_lane *lane, __u32 least)
+{
+	if ((__s32)(least - lane->floor) <= 0)
+		return;
+	lane->floor = least;
+	if (!lane->ahead)
+		lane->base = least;
 }
 
 /*
@@ -280,7 +288,8 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 	lane->head = pos;
 	shmring_store(&m->mine->lost, m->lost);
 	shmring_merge_tell(m, l);
-	shmring_merge_away(m);
+	if (m->tickets)
+		shmring_merge_count(m);	/* how long was it away? */
 	return 1;
 }
 
@@ -423,6 +432,8 @@ static inline void shmring_merge_mend(struct shmring_merge *m)
 
 		l = (__u32)__builtin_ctz(rest);
 		lane = &m->lane[l];
+		/* Left out for as long as may be, its tickets have to be compared with others'. */
+		shmring_merge_lift(lane, shmring_merge_oldest(m));
 		limit = lane->limit;
 		shmring_merge_limit(m, l);
 		/* pairs with the store-release in shmring_lane_publish(): before the limit */
@@ -469,8 +480,8 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	}
 	if (!word) {
 		/* Whatever comes is published after the counter was read. */
-		if (all && (__s32)(m->horizon - 1 - lane->floor) > 0)
-			lane->floor = m->horizon - 1;
+		if (all)
+			shmring_merge_lift(lane, m->horizon - 1);
 		return 0;
 	}
 	len = shmring_lane_header(word, flags, m->mask - (lane->head - lane->done));
