@@ -307,6 +307,26 @@ static void merge_broken_again(void)
 	ring_free(&r);
 }
 
+/* A consumer that comes late finds lanes full of records without payload, and their order. */
+static void merge_begins_with_empty_records(void)
+{
+	__u32 got, n;
+
+	ring_make(&r, SHMRING_TOPO_MPSC, 2, 1, SIZE, 0);
+	for (n = 0; n < 2; n++)
+		CHECK(ring_tx_begin(&r, n, &tx[n]) >= 0);
+	for (n = 0; n < 500; n++)
+		CHECK_EQ(ring_send(&tx[0], 0, 0), 0);
+	CHECK_EQ(ring_send(&tx[1], 1000, 8), 0);
+	for (n = 0; n < 500; n++)
+		CHECK_EQ(ring_send(&tx[1], 0, 0), 0);
+	ring_rx_begin(&r, 2, &rx[0]);
+	for (n = 0; n < 1001; n++)
+		CHECK_EQ(ring_next(&rx[0], &got, 1), n == 500 ? 8 : 0);
+	NOTHING(0);
+	ring_free(&r);
+}
+
 /* A lane is idle while tickets come round. What is peeked at then has its place a second time. */
 static void merge_rewind_after_long(void)
 {
@@ -447,6 +467,7 @@ int main(void)
 	RUN(merge_broken_again);
 	RUN(merge_broken_for_long);
 	RUN(merge_rewind_after_long);
+	RUN(merge_begins_with_empty_records);
 	RUN(recover_flags);
 	RUN(mpsc_full);
 	DONE();

@@ -211,7 +211,7 @@ static inline void shmring_merge_limit(struct shmring_merge *m, __u32 l)
 /* The least ticket of what is in a lane now: it is from not longer ago than fits. */
 static inline __u32 shmring_merge_oldest(const struct shmring_merge *m)
 {
-	__u64 room = (m->mask + 1) / (2 * SHMRING_REC_ALIGN) * m->g.producers;
+	__u64 room = (m->mask + 1) / sizeof(struct shmring_record) * m->g.producers;
 
 	return m->horizon - (__u32)(room < SHMRING_TICKETS_AHEAD ? room : SHMRING_TICKETS_AHEAD);
 }
