@@ -191,6 +191,67 @@ static void cut_off_while_claimed(void)
 			at++;
 }
 
+/* Over and over, with payload where headers were. */
+static void lap(void)
+{
+	__u32 n;
+
+	for (n = 0; n < 100; n++)
+		CHECK_EQ(ring_send(&tx[0], 0x40000000, 40), 0);
+}
+
+/*
+ * A lane is lapped while a consumer looks into it. What it took for a ticket must not have the
+ * lane wait behind all others. Return: whether there was time for that.
+ */
+static int lapped_at(int at)
+{
+	__u32 n, k, id = 0, got[2] = { 0, 0 };
+
+	begin(SHMRING_TOPO_BROADCAST, 2, 1, 1);
+	for (n = 0; n < 10; n++) {
+		CHECK_EQ(ring_send(&tx[n & 1], n, LEN), 0);
+		take(0);
+	}
+	CHECK_EQ(ring_send(&tx[0], n++, LEN), 0);
+	/* The other lane never runs empty. */
+	for (; n < 91; n += 2)
+		CHECK_EQ(ring_send(&tx[1], n, LEN), 0);
+	then = lap;
+	left = at;
+	if (ring_next(&rx[0], &id, 1) >= 0 && shmring_merge_whole(&rx[0].m))
+		ring_release(&rx[0]);
+	at = left;
+	left = -1;
+	then = NULL;
+	for (; n < RECORDS && at < 0; n++) {
+		for (k = 0; k < 2; k++)
+			CHECK_EQ(ring_send(&tx[k], n, LEN), 0);
+		ring_rewind(&rx[0]);
+		if (ring_next(&rx[0], &id, 1) < 0 || !shmring_merge_whole(&rx[0].m))
+			continue;
+		got[rx[0].m.last]++;
+		ring_release(&rx[0]);
+	}
+	if (at < 0) {
+		CHECK(got[0] > RECORDS / 4);
+		CHECK(got[1] > RECORDS / 4);
+	}
+	if (test_bad)
+		printf("# at access %d: %u and %u\n", at, got[0], got[1]);
+	ring_free(&r);
+	return at < 0;
+}
+
+static void lapped_while_looked_at(void)
+{
+	int at;
+
+	for (at = 0; lapped_at(at) && !test_bad;)
+		at++;
+	printf("# %d accesses\n", at);
+}
+
 static unsigned int races;
 static __u64 held, behind;
 
@@ -249,5 +310,6 @@ int main(void)
 	RUN(count_after_two_kills_broadcast);
 	RUN(cut_off_while_claimed);
 	RUN(proof_after_many_races);
+	RUN(lapped_while_looked_at);
 	DONE();
 }

@@ -337,13 +337,10 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
  */
 static inline __u32 shmring_merge_ticket(const struct shmring_merge *m,
 					 const struct shmring_merge_lane *lane, __u32 word,
-					 const __u32 *header)
+					 __u32 ticket)
 {
-	__u32 ticket;
-
 	if (word & SHMRING_REC_CHAIN)
 		return lane->floor - (lane->head - lane->chain <= m->mask);
-	ticket = shmring_load(header + 1);
 	return (__s32)(ticket - lane->floor) < 0 ? lane->floor : ticket;
 }
 
@@ -461,7 +458,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	__u32 flags = m->tickets ? SHMRING_REC_CHAIN : 0;
 	unsigned int tries = SHMRING_RESYNC_TRIES;
 	const __u32 *header;
-	__u32 word, ticket;
+	__u32 word, ticket = 0;
 	long len;
 	int err;
 
@@ -470,6 +467,8 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 		header = shmring_merge_word(m, l, lane->head);
 		/* pairs with the store-release in shmring_lane_publish() */
 		word = shmring_load_acquire(header);
+		if (word)
+			ticket = shmring_load(header + 1);
 		if (shmring_likely(!shmring_merge_lapped(m, l, lane->head)))
 			break;
 		len = shmring_merge_resync(m, l, 0);
@@ -495,7 +494,7 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	err = shmring_merge_doubt(m, l, word, len);
 	if (shmring_unlikely(err))
 		return err == -EAGAIN ? 0 : shmring_merge_nonsense(m, l, word, err);
-	ticket = shmring_merge_ticket(m, lane, word, header);
+	ticket = shmring_merge_ticket(m, lane, word, ticket);
 	if (!(word & SHMRING_REC_CHAIN))
 		lane->chain = lane->head;
 	lane->word = word;
@@ -841,7 +840,7 @@ static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const 
 	if (len < 0 || (__u64)len > cap || m->overwrite || (__s64)(next - lane->bound) > 0)
 		return -EAGAIN;
 	if (m->tickets) {
-		ticket = shmring_merge_ticket(m, lane, word, header);
+		ticket = shmring_merge_ticket(m, lane, word, shmring_load(header + 1));
 		if (!(word & SHMRING_REC_CHAIN))
 			lane->chain = lane->head;
 		else if (lane->head - lane->chain > m->mask)
