@@ -180,7 +180,7 @@ struct shmring_ring {
  * @eventfd: registered, by event bit; by @ring->lock
  * @need: while armed in META: what the first of its sleepers waits for; by @ring->lock
  * @sleepers: of those in @wq, how many are sure to look at the ring once they are woken: in
- *	WAIT by ioctl, or a module's; not in poll, nor in WAIT by io_uring
+ *	WAIT by ioctl, or a module's; not in poll, in WAIT by io_uring, or for peers' end alone
  * @publishers: address spaces from which its CURSOR page can be written; by @ring->lock
  * @role: SHMRING_ROLE_*
  * @slot: its slot, or SHMRING_NO_SLOT

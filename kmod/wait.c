@@ -130,8 +130,8 @@ void shmring_wait_end(struct shmring_endpoint *ep, struct shmring_ring *ring, u3
  * shmring_wait() - sleep until something can be done
  * @ep: endpoint
  * @arg: what to wait for and how long; revents is set on success
- * @looks: whoever calls is who looks at the ring then, and not a worker for a program that may
- *	be busy: see shmring_kick_role()
+ * @looks: whoever calls is who looks at the ring then, if it waits for records, and not a worker
+ *	for a program that may be busy: see shmring_kick_role()
  *
  * Context: process; sleeps; a signal ends it.
  * Return: 0 or an error as &struct shmring_ioc_wait has it.
@@ -151,7 +151,7 @@ int shmring_wait(struct shmring_endpoint *ep, struct shmring_ioc_wait *arg, bool
 		return ret;
 
 	trace_shmring_wait_begin(ep, ring, arg);
-	looks &= sleep;
+	looks &= sleep && (arg->events & SHMRING_EV_DATA);
 	if (looks)
 		atomic_inc(&ep->sleepers);
 	for (;;) {

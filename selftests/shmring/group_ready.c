@@ -3,6 +3,7 @@
  * Rings with many endpoints: when records or space are there, by whatever way it is asked,
  * and who is woken. Bits in META tell who is armed: no test here goes by time.
  */
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -411,6 +412,62 @@ TEST(queue_wakes_one_that_sleeps)
 	EXPECT_EQ(1, epoll_wait(epfd, &ev, 1, 0));
 	close(epfd);
 	close(efd);
+}
+
+static void interrupted(int sig)
+{
+	(void)sig;
+}
+
+/* On one CPU, so that who has it says who comes next. */
+static bool share_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/*
+ * Nor one that waits for its peers' end: it does not look for records, and here gives up before it
+ * can pass the kick on.
+ */
+TEST(queue_wakes_one_that_waits_for_records)
+{
+	__u64 until = now_ns() + LOST_MS * 1000000ull;
+	struct sched_param first = { .sched_priority = 1 }, usual = { 0 };
+	int epfd = epoll_create1(EPOLL_CLOEXEC);
+	struct sigaction sa = { .sa_handler = interrupted };
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct child end, records;
+	FIXTURE_DATA(ready) self;
+
+	start(_metadata, &self, QUEUE);
+	ASSERT_EQ(0, epoll_ctl(epfd, EPOLL_CTL_ADD, self.c[0].fd, &ev));
+	ASSERT_TRUE(armed(&self.c[0]));
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	ASSERT_TRUE(share_cpu());
+	if (!child_start(&end)) {
+		CHECK_EQ(-EINTR, ring_wait(self.c[0].fd, PEER, NEVER));
+		_exit(0);
+	}
+	ASSERT_TRUE(until_asleep(end.pid));
+	if (!child_start(&records)) {
+		CHECK_EQ(IN, ring_wait(self.c[1].fd, IN, until));
+		/* When its time is over WAIT looks once more. */
+		CHECK(now_ns() < until);
+		_exit(0);
+	}
+	ASSERT_TRUE(until_asleep(records.pid));
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	EXPECT_EQ(0, kill(end.pid, SIGUSR1));
+	EXPECT_EQ(1, send32(&self.p[0]));
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &usual));
+	EXPECT_EQ(0, child_end(&end));
+	EXPECT_EQ(0, child_end(&records));
+	EXPECT_EQ(1, epoll_wait(epfd, &ev, 1, 0));
+	close(epfd);
 }
 
 /* Two sleepers of one endpoint: what the first of them needs wakes. */
