@@ -293,6 +293,8 @@ static void shmring_rx_work(struct work_struct *work)
 		ret = shmring_rx_deliver(c);
 		if (ret > 0)
 			break;
+		if (!ret)
+			armed = false;	/* whose it was may have come since */
 		if (ret != -EAGAIN)
 			left--;	/* a liar has no more than its turn, either */
 		if (ret && ret != -EAGAIN && ret != -ESTALE)

@@ -461,6 +461,53 @@ TEST_F(consume, overwrite_limit_without_a_mark)
 	close(user);
 }
 
+static bool is_armed(const struct member *m, __u32 slot)
+{
+	return shmring_load(&m->meta->rx_state) & 1ull << slot;
+}
+
+/*
+ * That every producer is gone is not told any more once there is a record of one who came since:
+ * here while event() tells of a lie that the first one left.
+ */
+TEST_F(consume, end_is_not_told_after_a_successor)
+{
+	struct kt_counts counts;
+	struct member first, next;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, SHMRING_FULL_WAIT, &ring);
+	ASSERT_EQ(0, kt(user, KT_RECORD, KT_BLOCK));
+	ASSERT_EQ(0, consume(user, KT_CALLED, 0));
+	ASSERT_TRUE(member_attach(&first, PRODUCER, ring));
+	ASSERT_EQ(0, send_record(&first, 1, 16));
+	while (!kt_counts(user).blocked)
+		sched_yield();
+	shmring_store(&first.mine->pos, first.tx.tail + 64);
+	member_close(&first);
+	ASSERT_EQ(0, kt(user, KT_RECORD, KT_BLOCK_EVENT));
+	until_events(user, 1);
+	EXPECT_EQ(-EPROTO, kt_counts(user).last_event);
+	ASSERT_TRUE(member_attach(&next, PRODUCER, ring));
+	ASSERT_EQ(0, send_record(&next, 2, 16));
+	ASSERT_EQ(0, kt(user, KT_RECORD, KT_TAKE));
+	/* Until it has gone to sleep: it was kicked for that record. */
+	until_calls(user, 2);
+	while (!is_armed(&next, next.g.producers))
+		sched_yield();
+	usleep(100000);
+	counts = kt_counts(user);
+	EXPECT_EQ(1, counts.events);
+	EXPECT_EQ(-EPROTO, counts.last_event);
+	EXPECT_EQ(0, counts.bad);
+	/* It is told when it is so. */
+	member_close(&next);
+	until_events(user, 2);
+	EXPECT_EQ(-EOWNERDEAD, kt_counts(user).last_event);
+	close(user);
+}
+
 /* ---- several at a time ----------------------------------------------------- */
 
 /* A program and the module share a queue: each record to one of them. */

@@ -66,6 +66,7 @@ struct kt_produce {
 #define KT_TAKE		0
 #define KT_REFUSE	1	/* not now; TAKE resumes */
 #define KT_BLOCK	2	/* sleeps in the next call until TAKE */
+#define KT_BLOCK_EVENT	3	/* takes; event() sleeps in the next call until TAKE */
 
 struct kt_consumer {
 	__u32 flags;
@@ -80,7 +81,7 @@ struct kt_consumer {
  * @bad: records that were not what KT_PRODUCE, or a test, writes
  * @events: calls of event()
  * @last_event: the errno
- * @blocked: a call of record() is blocked now
+ * @blocked: a call of record() or event() is blocked now
  */
 struct kt_counts {
 	__u64 calls;

@@ -459,16 +459,22 @@ static bool kt_is_good(const void *payload, size_t len)
 	return !memchr_inv(payload + sizeof(rec), (u8)rec.seq, len - sizeof(rec));
 }
 
+/* Sleep as long as it is @how that was asked for. */
+static void kt_block(struct kt_user *user, u32 how)
+{
+	if (READ_ONCE(user->record) != how)
+		return;
+	WRITE_ONCE(user->counts.blocked, 1);
+	wait_event(user->unblock, READ_ONCE(user->record) != how);
+	WRITE_ONCE(user->counts.blocked, 0);
+}
+
 static int kt_record(void *ctx, const void *payload, size_t len)
 {
 	struct kt_user *user = ctx;
 	struct kt_counts *counts = &user->counts;
 
-	if (READ_ONCE(user->record) == KT_BLOCK) {
-		WRITE_ONCE(counts->blocked, 1);
-		wait_event(user->unblock, READ_ONCE(user->record) != KT_BLOCK);
-		WRITE_ONCE(counts->blocked, 0);
-	}
+	kt_block(user, KT_BLOCK);
 	if (READ_ONCE(user->record) == KT_REFUSE ||
 	    (user->echo && shmring_write(user->producer, payload, len))) {
 		WRITE_ONCE(counts->refused, counts->refused + 1);
@@ -489,6 +495,7 @@ static void kt_event(void *ctx, int err)
 	WRITE_ONCE(user->counts.last_event, err);
 	/* likewise */
 	smp_store_release(&user->counts.events, user->counts.events + 1);
+	kt_block(user, KT_BLOCK_EVENT);
 }
 
 /* While record() and event() may be called: the rest is at least as new as calls and events. */
@@ -563,9 +570,9 @@ static long kt_read(struct kt_user *user, const struct kt_read *arg)
 static void kt_set_record(struct kt_user *user, u32 record)
 {
 	WRITE_ONCE(user->record, record);
+	wake_up_all(&user->unblock);
 	if (record != KT_TAKE)
 		return;
-	wake_up_all(&user->unblock);
 	/* Somebody who detaches has the lock, and waits for the record() that was let go. */
 	if (!mutex_trylock(&user->lock))
 		return;
