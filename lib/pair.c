@@ -77,14 +77,16 @@ static void shmring_pair_next(struct shmring_handle *h, long len)
  */
 static int shmring_pair_check(struct shmring_handle *h)
 {
-	const struct shmring_spsc_rx *rx = &h->core.rx;
+	/* A copy, at what is not released: the short way of shmring_recv() leaves head behind. */
+	struct shmring_spsc_rx rx = h->core.rx;
 	/* pairs with the store-release in shmring_spsc_publish() */
-	uint64_t end = shmring_load_acquire(&rx->peer->pos);
+	uint64_t end = shmring_load_acquire(&rx.peer->pos);
 	const void *payload;
 
-	if (shmring_spsc_peek(&h->core.rx, &payload) != -EAGAIN)
+	shmring_spsc_rewind(&rx);
+	if (shmring_spsc_peek(&rx, &payload) != -EAGAIN)
 		return 0;
-	return shmring_spsc_used(end, rx->head, h->geo.data_size) ? -EPROTO : 0;
+	return shmring_spsc_used(end, rx.head, h->geo.data_size) ? -EPROTO : 0;
 }
 
 static void shmring_pair_rewind(struct shmring_handle *h)

@@ -72,6 +72,31 @@ static void stream_big_ring(void) { stream(4 << 20, 4000, 50000, SHMRING_SPIN_AU
 static void stream_spinning(void) { stream(1 << 16, 64, 100000, SHMRING_SPIN_ALWAYS); }
 static void stream_fixed_spin(void) { stream(1 << 14, 64, 100000, 5000); }
 
+/*
+ * Nothing is there, wherever the consumer is and whatever lies where it was before: who receives
+ * into a buffer of the records' size, a constant, steps over them by a way of its own.
+ */
+static void nothing_behind_what_was_received(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	uint64_t nothing = 0, in;
+	struct shmring *p, *c;
+	unsigned int k, n = 0;
+
+	NEED(!test_pair(&o, &p, &c));
+	while (!shmring_send(p, &nothing, sizeof(nothing), SHMRING_NOWAIT))
+		n++;
+	for (k = 0; k < n; k++)
+		CHECK_EQ(shmring_recv(c, &in, sizeof(in), SHMRING_NOWAIT), sizeof(in));
+	for (k = 0; k < 2 * n && !test_bad; k++) {
+		CHECK_EQ(shmring_send(p, &nothing, sizeof(nothing), SHMRING_NOWAIT), 0);
+		CHECK_EQ(shmring_recv(c, &in, sizeof(in), SHMRING_NOWAIT), sizeof(in));
+		CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, 1), -ETIMEDOUT);
+	}
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void batches(void)
 {
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_AUTO);
@@ -610,6 +635,7 @@ int main(void)
 	RUN(stream_big_ring);
 	RUN(stream_spinning);
 	RUN(stream_fixed_spin);
+	RUN(nothing_behind_what_was_received);
 	RUN(batches);
 	RUN(batches_of_equal_records);
 	RUN(recv_batch_stops_before_what_does_not_fit);
