@@ -372,7 +372,9 @@ long shmring_consume(struct shmring *r, int (*fn)(const void *payload, size_t le
 	while (!stop && (!max || taken < max) && taken < LONG_MAX) {
 		len = shmring_peek(r, &payload, taken ? SHMRING_NOWAIT : deadline);
 		if (len < 0) {
-			if (taken && len != -EAGAIN && shmring_handle(r)->group)
+			/* Nonsense is told of once; of an end the next call asks anew. */
+			if (taken && (len == -EBADMSG || len == -EPROTO) &&
+			    shmring_handle(r)->group)
 				shmring_handle(r)->untold = len;
 			return taken ? (long)taken : len;
 		}

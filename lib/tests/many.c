@@ -481,6 +481,39 @@ static void thresholds_and_records(void)
 	}
 }
 
+static int count_one(const void *payload, size_t len, void *count)
+{
+	(void)payload;
+	(void)len;
+	++*(int *)count;
+	return 0;
+}
+
+/* A call that took the last records says so; if that was all is for the next one to find out. */
+static void end_behind_what_was_consumed(uint32_t topology)
+{
+	struct shmring_opts o = many_opts(topology, 2, 2, 0);
+	struct shmring *p, *c;
+	int count = 0;
+
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(many_send(p, 0, 0, 100, SHMRING_NOWAIT), 0);
+	shmring_close(p);
+	CHECK_EQ(shmring_consume(c, count_one, &count, 0, SHMRING_NOWAIT), 1);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(many_send(p, 0, 1, 100, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_consume(c, count_one, &count, 0, SHMRING_NOWAIT), 1);
+	CHECK_EQ(count, 2);
+	shmring_close(p);
+	CHECK_EQ(shmring_consume(c, count_one, &count, 0, SHMRING_NOWAIT), -EPIPE);
+	shmring_close(c);
+}
+
+static void end_behind_what_was_consumed_mpsc(void) { end_behind_what_was_consumed(MPSC); }
+static void end_behind_what_was_consumed_queue(void) { end_behind_what_was_consumed(QUEUE); }
+static void end_behind_what_was_consumed_broadcast(void) { end_behind_what_was_consumed(BCAST); }
+
 int main(void)
 {
 	START();
@@ -493,6 +526,9 @@ int main(void)
 	RUN(queue_threshold_beside_others);
 	RUN(thresholds);
 	RUN(thresholds_and_records);
+	RUN(end_behind_what_was_consumed_mpsc);
+	RUN(end_behind_what_was_consumed_queue);
+	RUN(end_behind_what_was_consumed_broadcast);
 	RUN(mpsc_1);
 	RUN(mpsc_1_sleeping);
 	RUN(mpsc_4);
