@@ -69,12 +69,12 @@ static int shmring_merge_at(struct shmring_handle *h, struct shmring_merge *m, u
 	lane->done = shmring_load(&h->mine->lane[l].pos);
 	if (h->geo.topology == SHMRING_TOPO_BROADCAST)
 		lane->done &= ~(uint64_t)(SHMRING_REC_ALIGN - 1);	/* the producer's say */
-	else if ((lane->done & (SHMRING_REC_ALIGN - 1)) ||
-		 shmring_spsc_used(end, lane->done, m->mask + 1) == SHMRING_SPSC_IMPOSSIBLE)
+	else if (lane->done & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
+	/* Not at a record, or not any more by what a liar tells: all of it counts as read. */
 	else if (shmring_lane_gap(lane->data, m->mask, lane->done, end) &&
 		 !(end & (SHMRING_REC_ALIGN - 1)))
-		lane->done = end;	/* that was not at a record: all of it counts as read */
+		lane->done = end;
 	return 0;
 }
 

@@ -1130,6 +1130,59 @@ static void lapped_again_and_again(void)
 	shmring_close(c);
 }
 
+struct wander {
+	struct shmring_cursor *cursor;
+	int stop;
+};
+
+static void *wander_run(void *arg)
+{
+	struct wander *w = arg;
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&w->cursor->pos, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&w->cursor->pos, 1ull << 40, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* A position that can be and cannot be by turns keeps nobody from what others send. */
+static void next_consumer_of_one_that_wanders(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *liar, *p, *c;
+	struct wander wander = { 0 };
+	pthread_t thread;
+	uint64_t n, in;
+	long len;
+
+	o.topology = SHMRING_TOPO_MPSC;
+	o.producers = 2;
+	NEED(!test_pair(&o, &liar, &c));
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	NEED(wander.cursor = cursor_of(liar, 0));
+	NEED(!pthread_create(&thread, NULL, wander_run, &wander));
+	for (n = 0; n < test_rounds(2000) && !test_bad; n++) {
+		shmring_close(c);
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+		if (test_bad)
+			break;
+		CHECK_EQ(shmring_send(p, &n, sizeof(n), SHMRING_NOWAIT), 0);
+		do
+			len = shmring_recv(c, &in, sizeof(in), SHMRING_NOWAIT);
+		while (len == -EPROTO);
+		CHECK_EQ(len, sizeof(in));
+		CHECK_EQ(in, n);
+	}
+	__atomic_store_n(&wander.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	munmap(wander.cursor, 4096);
+	if (!test_bad)
+		shmring_close(c);
+	shmring_close(p);
+	shmring_close(liar);
+}
+
 int main(void)
 {
 	START();
@@ -1156,6 +1209,7 @@ int main(void)
 	RUN(position_behind_a_record);
 	RUN(headers_in_a_circle);
 	RUN(next_consumer_begins_at_a_record);
+	RUN(next_consumer_of_one_that_wanders);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);
 	RUN(sent_far_ahead);
