@@ -342,11 +342,17 @@ int shmring_late(uint64_t deadline)
  */
 int shmring_sleep(struct shmring_handle *h, const struct shmring_goal *goal, uint64_t deadline)
 {
-	if (shmring_late(deadline))
-		return -ETIMEDOUT;
-	if (h->mine)
-		shmring_store(&h->mine->sleeps, shmring_load(&h->mine->sleeps) + 1);
-	return h->ops->sleep(h, goal, deadline);
+	int err = shmring_late(deadline);
+
+	if (!err) {
+		if (h->mine)
+			shmring_store(&h->mine->sleeps, shmring_load(&h->mine->sleeps) + 1);
+		err = h->ops->sleep(h, goal, deadline);
+	}
+	/* It may be that no sleep of this caller lasts until deaths are looked for. */
+	if (err)
+		shmring_probe_due(h);
+	return err;
 }
 
 /* May this handle wait for these events? */

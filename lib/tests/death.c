@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "test.h"
 
@@ -873,6 +874,120 @@ static void a_child_does_not_keep_the_guard(void)
 	shmring_close(p);
 }
 
+/*
+ * Waits that are all shorter than the time until the first look for deaths, because of their
+ * deadlines or of signals: the end is told all the same. What is done again until it is, or
+ * for five seconds.
+ */
+static uint64_t soon(unsigned int ms)
+{
+	return ms ? test_in_ms(ms) : 1;
+}
+
+static void told_in_short_waits(unsigned int ms)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	uint64_t end = test_in_ms(5000);
+	static char buf[1000];
+	struct shmring *p, *c;
+	long err;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, NULL);
+	NEED(pid > 0);
+	kill_child(pid);
+	do
+		err = shmring_recv(c, buf, sizeof(buf), soon(ms));
+	while (err == -ETIMEDOUT && test_now() < end);
+	CHECK_EQ(err, -EOWNERDEAD);
+	shmring_close(c);
+
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	while (!shmring_send(p, buf, sizeof(buf), 1))
+		;
+	kill_child(pid);
+	do
+		err = shmring_send(p, buf, sizeof(buf), soon(ms));
+	while (err == -ETIMEDOUT && test_now() < end);
+	CHECK_EQ(err, -EOWNERDEAD);
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	kill_child(pid);
+	do
+		err = shmring_drain(p, soon(ms));
+	while (err == -ETIMEDOUT && test_now() < end);
+	CHECK_EQ(err, -EOWNERDEAD);
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	kill_child(pid);
+	do
+		err = shmring_wait(p, SHMRING_EV_PEER, soon(ms));
+	while (err == -ETIMEDOUT && test_now() < end);
+	CHECK_EQ(err, SHMRING_EV_PEER);
+	shmring_close(p);
+}
+
+static void short_deadlines_tell_of_deaths(void) { told_in_short_waits(2); }
+static void past_deadlines_tell_of_deaths(void) { told_in_short_waits(0); }
+
+static void short_deadlines_get_the_space_of_the_dead(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	uint64_t end = test_in_ms(5000);
+	static char buf[1000];
+	struct shmring *p;
+	pid_t pid;
+	int err;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	pid = spawn(p, CONS, &o, NULL);
+	NEED(pid > 0);
+	while (!shmring_send(p, buf, sizeof(buf), test_in_ms(1)))
+		;
+	kill_child(pid);
+	do
+		err = shmring_send(p, buf, sizeof(buf), test_in_ms(2));
+	while (err == -ETIMEDOUT && test_now() < end);
+	CHECK_EQ(err, 0);
+	shmring_close(p);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+static void signals_do_not_keep_deaths_from_us(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = nothing }, old;
+	uint64_t end = test_in_ms(5000);
+	struct shmring *c;
+	char buf[8];
+	long err;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, CONS, &o, &c));
+	pid = spawn(c, PROD, &o, NULL);
+	NEED(pid > 0);
+	kill_child(pid);
+	sigaction(SIGALRM, &act, &old);
+	setitimer(ITIMER_REAL, &often, NULL);
+	do
+		err = shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER);
+	while (err == -EINTR && test_now() < end);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	test_alarm();
+	CHECK_EQ(err, -EOWNERDEAD);
+	shmring_close(c);
+}
+
 int main(void)
 {
 	START();
@@ -901,5 +1016,9 @@ int main(void)
 	RUN(deadlines_while_the_guard_is_kept);
 	RUN(orphans_while_the_guard_is_kept);
 	RUN(a_child_does_not_keep_the_guard);
+	RUN(short_deadlines_tell_of_deaths);
+	RUN(past_deadlines_tell_of_deaths);
+	RUN(short_deadlines_get_the_space_of_the_dead);
+	RUN(signals_do_not_keep_deaths_from_us);
 	DONE();
 }
