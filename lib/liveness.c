@@ -55,13 +55,18 @@ static bool shmring_locked(int fd, uint64_t start, uint64_t len, uint64_t *from,
 	return true;
 }
 
+void shmring_fd_path(char *path, int fd)
+{
+	snprintf(path, SHMRING_FD_PATH_MAX, SHMRING_PROC_SELF "/fd/%d", fd);
+}
+
 /* The same file through a new description. -ENOSYS: there is no /proc. */
 int shmring_reopen(int fd, int flags)
 {
-	char path[32];
+	char path[SHMRING_FD_PATH_MAX];
 	int again;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	shmring_fd_path(path, fd);
 	again = open(path, flags | O_CLOEXEC);
 	if (again < 0)
 		return errno == ENOENT || errno == ENOTDIR ? -ENOSYS : -errno;

@@ -21,6 +21,10 @@
 #define SHMRING_LOCK_OBSERVER	(SHMRING_LOCK_GUARD + 1024)
 #define SHMRING_LOCK_OBSERVERS	(1ull << 32)
 
+/* Of the thread: the first one may have ended, or not share its descriptors with it. */
+#define SHMRING_PROC_SELF	"/proc/thread-self"
+#define SHMRING_FD_PATH_MAX	(sizeof(SHMRING_PROC_SELF "/fd/") + 11)
+
 #define SHMRING_SHM_DIR		"/dev/shm"
 #define SHMRING_SHM_PREFIX	"shmring."
 
@@ -58,6 +62,7 @@ int shmring_guard_take(const struct shmring_handle *h, unsigned int tries);
 void shmring_guard_drop(const struct shmring_handle *h, int fd);
 
 /* liveness.c */
+void shmring_fd_path(char *path, int fd);
 int shmring_reopen(int fd, int flags);
 int shmring_guard(int fd, bool shared);
 int shmring_guard_try(int fd, bool shared, unsigned int tries);

@@ -231,12 +231,12 @@ void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
 
 static int shmring_eventfd_check(int efd)
 {
-	char path[32], is[64];
+	char path[SHMRING_FD_PATH_MAX], is[64];
 	ssize_t len;
 
 	if (fcntl(efd, F_GETFD) < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", efd);
+	shmring_fd_path(path, efd);
 	len = readlink(path, is, sizeof(is) - 1);
 	if (len < 0)
 		return 0;

@@ -237,7 +237,7 @@ uint64_t shmring_page_size_of(const void *addr, size_t len)
 	uint64_t kib, huge = 0, from, to;
 	bool inside = false;
 	char line[512];
-	FILE *f = fopen("/proc/self/smaps", "re");
+	FILE *f = fopen(SHMRING_PROC_SELF "/smaps", "re");
 
 	if (f) {
 		while (fgets(line, sizeof(line), f)) {

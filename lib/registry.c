@@ -135,11 +135,11 @@ err_close:
  */
 int shmring_name_link(int fd, const char *name)
 {
-	char path[SHMRING_PATH_MAX], self[32];
+	char path[SHMRING_PATH_MAX], self[SHMRING_FD_PATH_MAX];
 	int other;
 
 	shmring_name_path(path, name);
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	shmring_fd_path(self, fd);
 	for (;;) {
 		if (!linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
 			return 0;

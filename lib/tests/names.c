@@ -3,6 +3,8 @@
  * Rings with names: made, found, listed, guarded by owner and mode, and gone with the
  * last endpoint, whatever ends it.
  */
+#include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 
 #include "test.h"
@@ -522,6 +524,96 @@ static void no_proc(void)
 	CHECK_EQ(status, 0);
 }
 
+/* In a thread: everything that has the kernel open a descriptor anew. */
+static void with_descriptors(void)
+{
+	struct shmring_opts o = test_opts(0, 0);
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct shmring *p, *c;
+	char buf[8];
+
+	NEED(efd >= 0);
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+	if (!test_bad) {
+		CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+		CHECK_EQ(shmring_send(p, "it", 2, SHMRING_NOWAIT), 0);
+		shmring_close(p);
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), 2);
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER), -EPIPE);
+		shmring_close(c);
+	}
+	NEED(!shmring_create(name, PROD, &o, &p));
+	CHECK_EQ(shmring_attach(name, CONS, &o, &c), 0);
+	shmring_close(p);
+	if (!test_bad)
+		shmring_close(c);
+	CHECK(!leftover());
+}
+
+static void *after_the_first_thread(void *arg)
+{
+	pthread_t *first = arg;
+
+	CHECK_EQ(pthread_join(*first, NULL), 0);
+	with_descriptors();
+	test_exit();
+	return NULL;
+}
+
+/* A program goes on when main() has left by pthread_exit(3). */
+static void without_the_first_thread(void)
+{
+	pthread_t first = pthread_self(), thread;
+	pid_t pid;
+
+	new_name();
+	pid = test_fork();
+	if (!pid) {
+		if (pthread_create(&thread, NULL, after_the_first_thread, &first))
+			abort();
+		pthread_exit(NULL);
+	}
+	CHECK_EQ(test_reap(pid), 0);
+}
+
+static void *with_a_table_alone(void *arg)
+{
+	int fd, last = 0;
+
+	(void)arg;
+	if (unshare(CLONE_FILES))
+		abort();
+	/* What is lowest here is something else there. */
+	while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 && fd < 64)
+		last = fd;
+	while (last > 2)
+		close(last--);
+	with_descriptors();
+	return NULL;
+}
+
+/* A thread that left the others' table of descriptors has numbers of its own. */
+static void descriptors_of_a_thread_alone(void)
+{
+	pthread_t thread;
+	pid_t pid;
+	int k;
+
+	new_name();
+	pid = test_fork();
+	if (!pid) {
+		for (k = 0; k < 64; k++)
+			if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+				abort();
+		if (pthread_create(&thread, NULL, with_a_table_alone, NULL))
+			abort();
+		pthread_join(thread, NULL);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+}
+
 int main(void)
 {
 	START();
@@ -538,5 +630,7 @@ int main(void)
 	RUN(no_descriptors_left);
 	RUN(no_dev_shm);
 	RUN(no_proc);
+	RUN(without_the_first_thread);
+	RUN(descriptors_of_a_thread_alone);
 	DONE();
 }
