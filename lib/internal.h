@@ -169,7 +169,7 @@ struct shmring_many {
  *	-EPROTO: it is gone; NULL: nobody can
  * @pollfd: as shmring_pollfd()
  * @armed: the endpoint armed itself for @events and will not look again
- * @rearm: take back what was signalled on pollfd
+ * @rearm: take back what was signalled on pollfd: @events are looked for
  * @set_eventfd: as shmring_set_eventfd()
  * @list: as shmring_list()
  */
@@ -194,7 +194,7 @@ struct shmring_ops {
 	bool (*lives)(const struct shmring_handle *h, unsigned int slot);
 	int (*copy)(const struct shmring_handle *h, uint64_t offset, size_t len, void *to);
 	int (*pollfd)(struct shmring_handle *h);
-	void (*rearm)(struct shmring_handle *h);
+	void (*rearm)(struct shmring_handle *h, uint32_t events);
 	void (*armed)(struct shmring_handle *h, uint32_t events);
 	int (*set_eventfd)(struct shmring_handle *h, uint32_t events, int efd);
 	int (*list)(int (*fn)(uint32_t backend, const struct shmring_ioc_info *info, void *arg),

@@ -14,6 +14,9 @@
  *   told      the peer's end was signalled
  *   efd       under lock
  *
+ * The user alone has owed: data was asked for by arming, and not looked for by that since. Who
+ * arms for the peer's end alone meanwhile took back the signal for it, which is given again.
+ *
  * No signal is lost: arming takes back the old signal, then arms, then sets pending;
  * the thread clears pending, then signals. A signal too many is a hint too many.
  */
@@ -46,6 +49,7 @@ struct shmring_notify {
 	uint32_t stop;
 	uint32_t pending;
 	uint32_t told;
+	bool owed;
 	pthread_mutex_t lock;
 	int efd[SHMRING_EVENTS];
 };
@@ -207,12 +211,15 @@ int shmring_notify_pollfd(struct shmring_handle *h)
 	return err ? err : h->notify->pollfd;
 }
 
-void shmring_notify_rearm(struct shmring_handle *h)
+void shmring_notify_rearm(struct shmring_handle *h, uint32_t events)
 {
 	eventfd_t count;
 
-	if (h->notify)
-		eventfd_read(h->notify->pollfd, &count);
+	if (!h->notify)
+		return;
+	eventfd_read(h->notify->pollfd, &count);
+	if (events & (SHMRING_EV_IN | SHMRING_EV_OUT))
+		h->notify->owed = false;
 }
 
 void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
@@ -221,8 +228,12 @@ void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
 
 	if (!n)
 		return;
-	if (events & (SHMRING_EV_IN | SHMRING_EV_OUT))
+	if (events & (SHMRING_EV_IN | SHMRING_EV_OUT)) {
+		n->owed = true;
 		__atomic_store_n(&n->pending, 1, __ATOMIC_SEQ_CST);
+	} else if (n->owed && !__atomic_load_n(&n->pending, __ATOMIC_SEQ_CST)) {
+		eventfd_write(n->pollfd, 1);
+	}
 	/* Who was told of the end and waits for what the dead have left is told by the slice. */
 	if (!shmring_claim_again(h))
 		__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);

@@ -472,7 +472,7 @@ int shmring_arm(struct shmring *r, uint32_t events)
 	if (events & SHMRING_EV_OUT)
 		shmring_flush(r);
 	if (h->ops->rearm)
-		h->ops->rearm(h);
+		h->ops->rearm(h, events);
 	if ((h->geo.flags & SHMRING_CREATE_SPIN) && data) {
 		ready = shmring_wait_look(h, &goal);
 		return ready > 0 ? ready : ready < 0 ? (int)data : -EOPNOTSUPP;

@@ -332,6 +332,39 @@ static void closed_eventfd_is_not_written(void)
 	shmring_close(p);
 }
 
+/* What was armed is signalled, whatever is asked for besides before it is polled. */
+static void asked_for_besides(int by_eventfd)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct shmring *p, *c;
+	uint64_t in;
+
+	NEED(!test_pair(&o, &p, &c));
+	pfd.fd = shmring_pollfd(c);
+	NEED(pfd.fd >= 0);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+	CHECK_EQ(shmring_send(p, "sent it", 8, SHMRING_NOWAIT), 0);
+	CHECK_EQ(poll(&pfd, 1, 5000), 1);
+	if (by_eventfd)
+		CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_PEER, efd), 0);
+	else
+		CHECK_EQ(shmring_arm(c, SHMRING_EV_PEER), 0);
+	CHECK_EQ(poll(&pfd, 1, 1000), 1);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), SHMRING_EV_IN);
+	CHECK_EQ(shmring_recv(c, &in, sizeof(in), SHMRING_NOWAIT), 8);
+	/* It was told, so it is not signalled any more. */
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_PEER), 0);
+	CHECK_EQ(poll(&pfd, 1, 10), 0);
+	close(efd);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void an_end_is_asked_for_besides(void) { asked_for_besides(0); }
+static void an_eventfd_is_set_besides(void) { asked_for_besides(1); }
+
 int main(void)
 {
 	START();
@@ -346,5 +379,7 @@ int main(void)
 	RUN(eventfd_is_signalled_at_once_if_it_holds);
 	RUN(closed_eventfd_is_not_written);
 	RUN(beside_thread_local_data);
+	RUN(an_end_is_asked_for_besides);
+	RUN(an_eventfd_is_set_besides);
 	DONE();
 }
