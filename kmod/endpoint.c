@@ -303,7 +303,7 @@ void shmring_join(struct shmring_endpoint *ep, struct shmring_ring *ring)
 		WRITE_ONCE(cursor->armed, SHMRING_ARMED_NO);
 		WRITE_ONCE(cursor->unfenced, SHMRING_FENCED);
 		WRITE_ONCE(slot->role, ep->role);
-		/* Where it begins comes before that; pairs with shmring_merge_replaced(). */
+		/* Where it begins comes before that; pairs with shmring_merge_producer(). */
 		smp_store_release(&slot->generation, slot->generation + 1);
 		/* Who sees the slot live finds its CURSOR page ready. */
 		smp_store_release(&slot->state, SHMRING_SLOT_LIVE);

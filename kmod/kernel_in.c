@@ -185,7 +185,7 @@ static int shmring_merge_start(struct shmring_consumer *c)
 		struct shmring_merge_lane *lane = &m->lane[l];
 
 		lane->data = shmring_member_lane(&c->m, l);
-		lane->generation = READ_ONCE(m->g.meta->slot[l].generation);
+		shmring_merge_producer(m, l);
 		/* Positions were repaired, or set, when the slot was taken. */
 		lane->done = READ_ONCE(m->mine->lane[l].pos);
 		if (m->overwrite && shmring_merge_to_end(m, l))

@@ -278,7 +278,7 @@ void shmring_slot_begin(struct shmring_handle *h)
 	shmring_store(&h->mine->armed, SHMRING_ARMED_NO);
 	shmring_store(&slot->role, h->role);
 	shmring_lane_begin(h);
-	/* pairs with the load-acquire in shmring_merge_replaced() */
+	/* pairs with the load-acquire in shmring_merge_producer() */
 	shmring_store_release(&slot->generation, shmring_load(&slot->generation) + 1);
 	shmring_store(&slot->pid, (uint32_t)getpid());
 	/* pairs with the load-acquire in shmring_gone() */

@@ -98,7 +98,7 @@ static int shmring_merge_start(struct shmring_handle *h)
 	m->first = SHMRING_NO_LANE;
 	for (l = 0; l < h->geo.producers; l++) {
 		m->lane[l].data = shmring_lane(h, l);
-		m->lane[l].generation = shmring_load(&m->g.meta->slot[l].generation);
+		shmring_merge_producer(m, l);
 		err = m->overwrite ? shmring_merge_to_end(m, l) : shmring_merge_at(h, m, l);
 		if (err)
 			return err;

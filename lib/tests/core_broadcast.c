@@ -341,6 +341,32 @@ static void nonsense_of_a_predecessor(void)
 	ring_free(&r);
 }
 
+/* The same, left and taken over before a consumer that is counted already has begun to look. */
+static void nonsense_of_a_predecessor_meanwhile(void)
+{
+	__u32 k, id;
+
+	ring_make(&r, SHMRING_TOPO_BROADCAST, 1, 1, SIZE, 0);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	for (k = 0; k < 4; k++)
+		CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+	ring_rx_enter(&r, 1, &rx[0]);
+	ring_join_lanes(&rx[0]);
+	record(0, tx[0].tx.tail)->word = 0x12345678;
+	r.cursor[0]->pos += 512;
+	ring_end(&r, 0, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 0, &tx[0]) >= 0);
+	ring_join_start(&rx[0]);
+	settle();
+	CHECK_EQ(ring_next(&rx[0], &id, 1), -EBADMSG);
+	for (k = 0; k < 500 && !test_bad; k++) {
+		CHECK(ring_send(&tx[0], k, 24) >= 0);
+		NEXT(0, k);
+		ring_release(&rx[0]);
+	}
+	ring_free(&r);
+}
+
 /* A consumer that lies about its position does not decide where a lane goes on. */
 static void forged_position_and_a_successor(void)
 {
@@ -498,6 +524,7 @@ int main(void)
 {
 	START();
 	RUN(nonsense_of_a_predecessor);
+	RUN(nonsense_of_a_predecessor_meanwhile);
 	RUN(forged_position_and_a_successor);
 	RUN(broadcast_gate);
 	RUN(broadcast_held_back);

@@ -305,8 +305,19 @@ static inline int ring_mark(struct ring *r, __u32 l, struct shmring_merge_lane *
 	return shmring_overwrite_mark(r->cursor[l], r->size, 1, &lane->done, &lane->records);
 }
 
-/* What a consumer of MPSC or BROADCAST does after its slot is live. */
-static inline void ring_join(struct ring_rx *x)
+/* A consumer of a BROADCAST ring is live: this is where it begins. */
+static inline void ring_join_lanes(struct ring_rx *x)
+{
+	struct ring *r = x->r;
+	__u32 l;
+
+	for (l = 0; l < r->producers && !r->overwrite; l++)
+		shmring_store_release(&x->m.mine->lane[l].pos,
+				      shmring_broadcast_join(r->cursor[l]));
+}
+
+/* What a consumer of MPSC or BROADCAST does then: of the device in a call of its own. */
+static inline void ring_join_start(struct ring_rx *x)
 {
 	struct ring *r = x->r;
 	struct shmring_merge *m = &x->m;
@@ -316,15 +327,21 @@ static inline void ring_join(struct ring_rx *x)
 		struct shmring_merge_lane *lane = &m->lane[l];
 
 		lane->data = r->data[l];
-		if (r->topology == SHMRING_TOPO_MPSC)
+		shmring_merge_producer(m, l);
+		if (!r->overwrite)
 			lane->done = shmring_load(&m->mine->lane[l].pos);
-		else if (!r->overwrite)
-			lane->done = shmring_broadcast_join(r->cursor[l]);
 		else if (ring_mark(r, l, lane))
 			abort();	/* nobody writes while somebody joins here */
 	}
 	shmring_merge_begin(m);
 	shmring_merge_join(m);
+}
+
+static inline void ring_join(struct ring_rx *x)
+{
+	if (x->r->topology == SHMRING_TOPO_BROADCAST)
+		ring_join_lanes(x);
+	ring_join_start(x);
 }
 
 /* Everything but what looks at the producers: see ring_join(). */

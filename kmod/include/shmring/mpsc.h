@@ -503,23 +503,32 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	return 0;
 }
 
+/* Which producer a lane has, and where it began: before the consumer looks into the lane. */
+static inline void shmring_merge_producer(struct shmring_merge *m, __u32 l)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+
+	/* pairs with the store-release of whoever begins an endpoint, after where it begins */
+	lane->generation = shmring_load_acquire(&m->g.meta->slot[l].generation);
+	lane->begin = shmring_load(&m->g.meta->begin[l]) & ~(__u64)(SHMRING_REC_ALIGN - 1);
+}
+
 /* If the producer of a lane was replaced: what it writes is not its predecessor's. */
 static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 {
-	/* pairs with the store-release of whoever begins an endpoint, after where it begins */
-	__u32 generation = shmring_load_acquire(&m->g.meta->slot[l].generation);
 	struct shmring_merge_lane *lane = &m->lane[l];
+	__u32 generation = lane->generation;
 
+	shmring_merge_producer(m, l);
 	if (generation == lane->generation)
 		return;
-	lane->generation = generation;
-	lane->begin = shmring_load(&m->g.meta->begin[l]) & ~(__u64)(SHMRING_REC_ALIGN - 1);
 	lane->blamed = 0;
 	lane->astray = (__u32)shmring_merge_astray(m, l);
 	if (lane->astray && shmring_merge_skip(m, l))
 		m->ready &= ~(1u << l);
 	if (m->broken & 1u << l)
-		shmring_lane_leave(m->mine, l, lane->head, lane->word, generation, lane->limit);
+		shmring_lane_leave(m->mine, l, lane->head, lane->word, lane->generation,
+				   lane->limit);
 }
 
 /**
