@@ -8,7 +8,8 @@
  * is not there. For that case each handle has a spare from the start. It is shared by all who
  * share the handle, and to them its lock is one: a mutex in memory that they share makes them
  * take turns. Order: mutex, then guard. Whoever is killed with both leaves the mutex to the next
- * of them, with the guard, which the spare still has.
+ * of them, with the guard, which the spare still has: to all who do not share it, and to
+ * descriptions that are opened anew, somebody holds it. So the mutex is taken first in any case.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,19 +79,26 @@ static int shmring_guard_by(int fd, unsigned int tries)
 	return err;
 }
 
-static int shmring_spare_take(struct shmring_spare *spare, unsigned int tries)
+/* Take the mutex, and give up what was left with it. Return: 0, -EBUSY. */
+static int shmring_spare_lock(struct shmring_spare *spare, bool wait)
 {
-	int err = tries ? pthread_mutex_trylock(&spare->lock) : pthread_mutex_lock(&spare->lock);
+	int err = wait ? pthread_mutex_lock(&spare->lock) : pthread_mutex_trylock(&spare->lock);
 
-	if (err == EOWNERDEAD)
+	if (err == EOWNERDEAD) {
 		err = pthread_mutex_consistent(&spare->lock);
-	if (err)
-		return -err;
-	err = shmring_guard_by(spare->fd, tries);
-	if (!err)
-		return spare->fd;
-	pthread_mutex_unlock(&spare->lock);
-	return err;
+		shmring_unguard(spare->fd);
+	}
+	return -err;
+}
+
+/**
+ * shmring_spare_settle() - do not keep the guard for somebody who was killed
+ * @h: handle
+ */
+void shmring_spare_settle(const struct shmring_handle *h)
+{
+	if (h->spare && !shmring_spare_lock(h->spare, false))
+		pthread_mutex_unlock(&h->spare->lock);
 }
 
 /**
@@ -103,23 +111,33 @@ static int shmring_spare_take(struct shmring_spare *spare, unsigned int tries)
  */
 int shmring_guard_take(const struct shmring_handle *h, unsigned int tries)
 {
-	int fd = shmring_reopen(h->fd, O_RDWR), err;
+	struct shmring_spare *spare = h->spare;
+	/* Those who share it have it no longer than they try. */
+	int err = spare ? shmring_spare_lock(spare, tries != 1) : 0, fd;
 
+	if (err)
+		return err;
+	fd = shmring_reopen(h->fd, O_RDWR);
+	if (fd < 0 && !spare)
+		return fd;
 	if (fd < 0)
-		return h->spare ? shmring_spare_take(h->spare, tries) : fd;
+		fd = spare->fd;
 	err = shmring_guard_by(fd, tries);
 	if (!err)
 		return fd;
-	close(fd);
+	if (!spare || fd != spare->fd)
+		close(fd);
+	if (spare)
+		pthread_mutex_unlock(&spare->lock);
 	return err;
 }
 
 void shmring_guard_drop(const struct shmring_handle *h, int fd)
 {
-	if (!h->spare || fd != h->spare->fd) {
+	if (h->spare && fd == h->spare->fd)
+		shmring_unguard(fd);
+	else
 		shmring_guard_close(fd);
-		return;
-	}
-	shmring_unguard(fd);
-	pthread_mutex_unlock(&h->spare->lock);
+	if (h->spare)
+		pthread_mutex_unlock(&h->spare->lock);
 }

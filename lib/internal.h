@@ -163,7 +163,8 @@ struct shmring_many {
  * @adopt: as SHMRING_IOC_ADOPT; -EBUSY: not now
  * @arm: arm as the rest of the backend's way to wait needs it; NULL: the CURSOR page and
  *	META are enough
- * @probe: make META say whether the peer in @slot lives
+ * @probe: make META say whether the peer in @slot lives; of the own slot: make up for what the
+ *	dead have left undone
  * @lives: is there an endpoint in @slot, by what is not in META; NULL: META says so
  * @copy: copy a part of CONTROL, which others could take away while it is looked at: 0, or
  *	-EPROTO: it is gone; NULL: nobody can

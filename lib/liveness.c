@@ -315,7 +315,8 @@ void shmring_slot_end(struct shmring_handle *h, unsigned int slot)
 /**
  * shmring_memfd_probe() - if the endpoint in a slot is gone, let META say so
  * @h: handle
- * @slot: another slot, said to be live; or its own, if others are to be woken for somebody
+ * @slot: another slot, said to be live; or its own: somebody who was killed may have left the
+ *	guard, or others to be woken
  *
  * Observers leave it to those who write.
  */
@@ -324,7 +325,9 @@ void shmring_memfd_probe(struct shmring_handle *h, unsigned int slot)
 	struct shmring_meta *meta = shmring_meta(h);
 	int guard;
 
-	if (slot != h->slot && shmring_slot_locked(h->fd, slot))
+	if (slot == h->slot)
+		shmring_spare_settle(h);
+	if (slot == h->slot ? !shmring_load(&meta->wake_due) : shmring_slot_locked(h->fd, slot))
 		return;
 	/* Who holds the guard may be stopped, and callers have deadlines: they ask again. */
 	guard = shmring_guard_take(h, 1);

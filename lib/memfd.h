@@ -58,6 +58,7 @@ void shmring_memfd_wake_all(struct shmring_handle *h);
 /* guard.c */
 int shmring_spare_open(struct shmring_handle *h, const char *name);
 void shmring_spare_close(struct shmring_handle *h);
+void shmring_spare_settle(const struct shmring_handle *h);
 int shmring_guard_take(const struct shmring_handle *h, unsigned int tries);
 void shmring_guard_drop(const struct shmring_handle *h, int fd);
 

@@ -120,8 +120,7 @@ void shmring_probe(struct shmring_handle *h)
 		if (slot != h->slot &&
 		    shmring_load(&meta->slot[slot].state) == SHMRING_SLOT_LIVE)
 			h->ops->probe(h, slot);
-	if (shmring_load(&meta->wake_due))
-		h->ops->probe(h, h->slot);
+	h->ops->probe(h, h->slot);
 }
 
 /* The same for callers that come by very often. Return: was it time? */

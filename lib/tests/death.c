@@ -3,7 +3,10 @@
  * Ends of endpoints: in order, by SIGKILL at any moment, shared after fork, and new
  * endpoints in the place of old ones, with nothing lost and nothing doubled.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -988,6 +991,78 @@ static void signals_do_not_keep_deaths_from_us(void)
 	shmring_close(c);
 }
 
+#ifdef SYS_fcntl64
+#define LOCK_CALL	SYS_fcntl64
+#else
+#define LOCK_CALL	SYS_fcntl
+#endif
+
+/* From now on the kernel kills this process when it gives a lock up, or tries for one. */
+static int die_unlocking(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOCK_CALL, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(*code), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+/* A child that shares the endpoint and cannot open anything is killed with the guard. */
+static void killed_with_the_spare(struct shmring *p)
+{
+	struct rlimit none = { 0, 0 };
+	pid_t pid = test_fork();
+
+	if (!pid) {
+		if (setrlimit(RLIMIT_NOFILE, &none) || die_unlocking())
+			_exit(77);
+		shmring_close(p);
+		_exit(78);
+	}
+	CHECK_EQ(test_reap(pid), 128 + SIGSYS);
+}
+
+static void the_guard_of_who_was_killed(int others)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring *p, *c;
+	pid_t pid, other;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device has no guard");
+	pid = test_fork();
+	if (!pid) {
+		alarm(10);
+		CHECK_EQ(shmring_create(NULL, PROD, &o, &p), 0);
+		killed_with_the_spare(p);
+		if (test_bad || !others) {
+			shmring_close(p);
+			test_exit();
+		}
+		other = test_fork();
+		if (!other) {
+			alarm(5);
+			CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+			shmring_close(c);
+			test_exit();
+		}
+		CHECK_EQ(shmring_wait(p, SHMRING_EV_PEER, SHMRING_FOREVER), SHMRING_EV_PEER);
+		CHECK_EQ(test_reap(other), 0);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+}
+
+static void the_spare_of_the_dead_at_the_end(void) { the_guard_of_who_was_killed(0); }
+static void the_spare_of_the_dead_and_others(void) { the_guard_of_who_was_killed(1); }
+
 int main(void)
 {
 	START();
@@ -1016,6 +1091,8 @@ int main(void)
 	RUN(deadlines_while_the_guard_is_kept);
 	RUN(orphans_while_the_guard_is_kept);
 	RUN(a_child_does_not_keep_the_guard);
+	RUN(the_spare_of_the_dead_at_the_end);
+	RUN(the_spare_of_the_dead_and_others);
 	RUN(short_deadlines_tell_of_deaths);
 	RUN(past_deadlines_tell_of_deaths);
 	RUN(short_deadlines_get_the_space_of_the_dead);
