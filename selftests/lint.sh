@@ -8,8 +8,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 BUILD=${BUILD:-$top/build}
 KERNEL=${KERNEL:-6.1}
-n=0 failed=0
+n=0 told=0 failed=0 names=() pids=()
 cd "$top" || exit 1
+results=$(mktemp -d "${TMPDIR:-/tmp}/shmring-lint.XXXXXX")
+trap 'rm -rf "$results"' EXIT
+# What is in the background does not hear of the terminal by itself.
+trap 'trap "" TERM; kill 0; exit 130' INT
 
 # Files of the project: what git knows, or all there are where there is no git.
 files() {
@@ -28,22 +32,32 @@ scripts() {
 	done
 }
 
-# t NAME COMMAND...
+# t NAME COMMAND...: as many at a time as there are CPUs; told in this order by settle.
 t() {
-	local name=$1 out
-
-	shift
 	n=$((n + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $n - $name"
-	else
-		failed=1
-		echo "not ok $n - $name"
-		printf '%s\n' "$out" | tail -n 200 | sed 's/^/# /'
-	fi
+	names[n]=$1
+	shift
+	while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
+		wait -n
+	done
+	"$@" >"$results/$n" 2>&1 &
+	pids[n]=$!
 }
 
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+skip() { n=$((n + 1)); names[n]="$1 # SKIP $2"; }
+
+settle() {
+	for (( ; told < n; )); do
+		told=$((told + 1))
+		if [ -z "${pids[told]:-}" ] || wait "${pids[told]}"; then
+			echo "ok $told - ${names[told]}"
+		else
+			failed=1
+			echo "not ok $told - ${names[told]}"
+			tail -n 200 "$results/$told" | sed 's/^/# /'
+		fi
+	done
+}
 
 c_files() { files "$@" | grep '\.[ch]$'; }
 
@@ -64,14 +78,10 @@ checkpatch() {
 	# shellcheck disable=SC2059,SC2086
 	list=$(printf "$top/%s " $list)
 	# From elsewhere: it leaves a cache where it is started.
-	mkdir -p "$BUILD/lint" "$BUILD/ksft/include"
-	# The harness spells types with a macro, which looks like a factor in front of a '*'. Only
-	# the last alternative has to end a word.
-	echo 'FIXTURE_DATA\(\w+\)|FIXTURE_DATA' >"$BUILD/lint/types"
 	# shellcheck disable=SC2086
 	(cd "$BUILD/lint" && perl "$BUILD/ksft/scripts/checkpatch.pl" --root="$BUILD/ksft" --no-tree --strict \
 		--quiet --terse --show-types --max-line-length=100 --no-summary --ignore "$ignore" \
-		--typedefsfile="$BUILD/lint/types" \
+		--typedefsfile="$results/types" \
 		-f $list) | sed "s|^$top/||"
 	[ "${PIPESTATUS[0]}" = 0 ]
 }
@@ -151,10 +161,15 @@ cppchecked() {
 if [ "${1:-}" = more ]; then
 	t "lib and tools: clang-tidy" tidy
 	t "lib and tools: cppcheck" cppchecked
+	settle
 	echo "1..$n"
 	exit $failed
 fi
 
+mkdir -p "$BUILD/lint" "$BUILD/ksft/include"
+# For checkpatch: the harness spells types with a macro, which looks like a factor in front of a
+# '*'. Only the last alternative has to end a word.
+echo 'FIXTURE_DATA\(\w+\)|FIXTURE_DATA' >"$results/types"
 # The samples' programs are no part of a kernel.
 programs=(kmod/samples/ask.c kmod/samples/sched_decode.c)
 t "checkpatch: kmod" checkpatch 1 kmod ':!kmod/trace.h' "${programs[@]/#/:!}"
@@ -173,6 +188,7 @@ if command -v smatch >/dev/null; then
 else
 	skip "module: smatch" "no smatch here, which Debian 12 does not package"
 fi
+settle	# the library that gcc made is looked at
 t "ABI: as recorded, as in the map, as in 32-bit programs" abi
 t "syzkaller's description and the UAPI header agree" "$here/syzkaller/check"
 t "documentation" documentation
@@ -181,5 +197,6 @@ t "shellcheck" shellcheck -x -P SCRIPTDIR -S warning $(scripts)
 # shellcheck disable=SC2046
 t "codespell" codespell -q 3 -L iput,nd,fo,inout $(files | grep -v '^LICENSES/')
 t "licence in every file" licences
+settle
 echo "1..$n"
 exit $failed
