@@ -180,7 +180,7 @@ bool shmring_held(int fd)
 			      &from, &to);
 }
 
-static void shmring_pos_repair_one(struct shmring_handle *h, __u64 *pos,
+static void shmring_pos_repair_one(const struct shmring_handle *h, __u64 *pos,
 				   const struct shmring_cursor *producer)
 {
 	uint64_t head = shmring_load(pos);
@@ -190,6 +190,39 @@ static void shmring_pos_repair_one(struct shmring_handle *h, __u64 *pos,
 	if ((head & (SHMRING_REC_ALIGN - 1)) ||
 	    shmring_spsc_used(tail, head, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
 		shmring_store(pos, tail & ~(uint64_t)(SHMRING_REC_ALIGN - 1));
+}
+
+/* The front of a lane of a QUEUE, which consumers share: what it should be if it cannot be. */
+static bool shmring_front_repaired(const struct shmring_handle *h, unsigned int lane, __u64 *pos)
+{
+	__u64 was = shmring_tagged_pos(shmring_load(&h->shared->head[lane].claim));
+
+	*pos = was;
+	shmring_pos_repair_one(h, pos, h->cursor[lane]);
+	return *pos != was;
+}
+
+/*
+ * Who claims meanwhile would be taken aback, so nobody may live; and what the dead had claimed is
+ * told by the front as they left it.
+ */
+static void shmring_fronts_repair(struct shmring_handle *h)
+{
+	unsigned int slot, lane, broken = 0;
+	__u64 pos;
+
+	for (lane = 0; lane < h->geo.producers; lane++)
+		broken += shmring_front_repaired(h, lane, &pos);
+	for (slot = h->geo.producers; broken && slot < h->geo.slots; slot++) {
+		if (shmring_load(&shmring_meta(h)->slot[slot].state) != SHMRING_SLOT_LIVE)
+			continue;
+		if (shmring_slot_locked(h->fd, slot))
+			return;
+		shmring_slot_end(h, slot);
+	}
+	for (lane = 0; broken && lane < h->geo.producers; lane++)
+		if (shmring_front_repaired(h, lane, &pos))
+			shmring_store(&h->shared->head[lane].claim, shmring_tagged(pos, 0));
 }
 
 /*
@@ -218,6 +251,8 @@ void shmring_pos_repair(struct shmring_handle *h)
 		shmring_pos_repair_one(h, &h->mine->pos, h->cursor[0]);
 	for (lane = 0; h->geo.topology == SHMRING_TOPO_MPSC && lane < h->geo.producers; lane++)
 		shmring_pos_repair_one(h, &h->mine->lane[lane].pos, h->cursor[lane]);
+	if (h->geo.topology == SHMRING_TOPO_QUEUE)
+		shmring_fronts_repair(h);
 }
 
 /* The word of META that the endpoint in a slot is armed in and counted; or NULL. */

@@ -461,6 +461,35 @@ static void far_behind(uint32_t topology)
 	}
 }
 
+/* Where a consumer left the front of a lane is no matter of those who come when all are gone. */
+static void front_ends_with_the_liar(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_shared *shared;
+	struct shmring *p, *c;
+	char buf[24] = "";
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	NEED(!test_pair(&o, &p, &c));
+	CHECK_EQ(shmring_info(c, &info), 0);
+	shared = mmap(NULL, info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED, shmring_fd(c),
+		      (off_t)info.shared_offset);
+	NEED(shared != MAP_FAILED);
+	CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
+	shmring_store(&shared->head[0].claim, shmring_tagged(1ull << 40, 0));
+	CHECK_EQ(shmring_drain(p, test_in_ms(50)), -EPROTO);
+	munmap(shared, info.cursor_stride);
+	shmring_close(c);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	CHECK_EQ(shmring_drain(p, test_in_ms(50)), 0);
+	CHECK_EQ(shmring_send(p, buf, 16, test_in_ms(50)), 0);
+	CHECK_EQ(shmring_recv(c, buf, 24, test_in_ms(50)), 16);
+	CHECK_EQ(shmring_drain(p, test_in_ms(50)), 0);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void far_behind_queue(void)
 {
 	far_behind(SHMRING_TOPO_QUEUE);
@@ -1202,6 +1231,7 @@ int main(void)
 	RUN(room_of_nonsense);
 	RUN(orphan_of_nonsense);
 	RUN(held_record_is_garbled);
+	RUN(front_ends_with_the_liar);
 	RUN(far_behind_queue);
 	RUN(far_behind_broadcast);
 	RUN(full_to_the_last_byte);
