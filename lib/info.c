@@ -41,44 +41,41 @@ int shmring_info(const struct shmring *r, struct shmring_ioc_info *info)
 	return h->ops->info(h, info);
 }
 
-/* How far the slowest live consumer of a BROADCAST ring is in all lanes; or the end. */
-static uint64_t shmring_slowest(const struct shmring_group *g, uint64_t end)
+/* Who died holds nobody up, though META may not say so yet. The own lock is not seen. */
+static void shmring_forget_dead(const struct shmring_handle *h, struct shmring_meta *meta)
 {
-	uint64_t least = end, sum, pos;
-	unsigned int slot, lane;
+	unsigned int slot;
 
-	for (slot = g->producers; slot < g->producers + g->consumers; slot++) {
-		if (shmring_load(&g->meta->slot[slot].state) != SHMRING_SLOT_LIVE)
-			continue;
-		for (sum = 0, lane = 0; lane < g->producers; lane++) {
-			pos = shmring_load(&g->cursor[slot]->lane[lane].pos);
-			sum += pos == SHMRING_POS_JOINING ? 0 : pos;
-		}
-		if (sum < least)
-			least = sum;
-	}
-	return least;
+	for (slot = 0; slot < h->geo.slots; slot++)
+		if (meta->slot[slot].state == SHMRING_SLOT_LIVE && slot != h->slot &&
+		    !h->ops->lives(h, slot))
+			meta->slot[slot].state = SHMRING_SLOT_DEAD;
 }
 
 static void shmring_sum_up(const struct shmring_group *g, struct shmring_ioc_info *info)
 {
 	unsigned int slot, lane;
+	uint64_t produced;
 	__u64 gate;
 
 	for (slot = 0; slot < info->slots; slot++)
 		info->lost += shmring_load(&g->cursor[slot]->lost);
 	for (lane = 0; lane < g->producers; lane++) {
-		info->produced += shmring_load(&g->cursor[lane]->pos);
+		produced = shmring_load(&g->cursor[lane]->pos);
+		info->produced += produced;
 		if (info->topology == SHMRING_TOPO_MPSC)
 			info->consumed += shmring_load(&g->cursor[g->producers]->lane[lane].pos);
 		else if (info->topology == SHMRING_TOPO_QUEUE &&
 			 !shmring_queue_gate(g, lane, &gate))
 			info->consumed += gate;
+		if (info->topology != SHMRING_TOPO_BROADCAST)
+			continue;
+		/* Who is joining begins about where the producer is. */
+		shmring_broadcast_gate(g, lane, produced, &gate);
+		info->consumed += gate;
 	}
 	if (info->topology == SHMRING_TOPO_SPSC)
 		info->consumed = shmring_load(&g->cursor[1]->pos);
-	else if (info->topology == SHMRING_TOPO_BROADCAST)
-		info->consumed = shmring_slowest(g, info->produced);
 }
 
 /* What was produced, consumed and lost by all, as the pages tell: 0, -ENOMEM, -EPROTO. */
@@ -102,6 +99,11 @@ int shmring_totals(const struct shmring_handle *h, struct shmring_ioc_info *info
 		for (slot = 0; slot < h->geo.slots; slot++)
 			cursor[slot] = (void *)(control + h->geo.cursor_offset +
 						slot * h->geo.cursor_stride);
+		if (h->geo.topology == SHMRING_TOPO_BROADCAST) {
+			memmove(copy, control, sizeof(struct shmring_meta));
+			shmring_forget_dead(h, (void *)copy);
+			g.meta = (void *)copy;
+		}
 		shmring_sum_up(&g, info);
 	}
 	free(copy);

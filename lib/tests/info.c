@@ -329,6 +329,83 @@ static void data_is_not_dumped(const char *name, uint32_t topology)
 	}
 }
 
+/* What a consumer has in its hands is in the ring; so is what one left that was killed. */
+static void held_is_not_consumed(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	const void *payload;
+	char buf[24] = "";
+	pid_t pid;
+	int n;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 0; n < 2; n++)
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+	CHECK_EQ(shmring_peek(c, &payload, 0), sizeof(buf));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.produced, 64);
+	CHECK_EQ(info.consumed, 0);
+	CHECK_EQ(shmring_release(c), 0);
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.consumed, 32);
+	pid = fork();
+	if (!pid) {
+		if (shmring_attach_fd(shmring_fd(p), CONS, &o, &c) ||
+		    shmring_peek(c, &payload, 0) != sizeof(buf))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	NEED(waitpid(pid, &n, 0) == pid);
+	CHECK(WIFSIGNALED(n));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.consumed, 32);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER), sizeof(buf));
+	CHECK_EQ(shmring_info(p, &info), 0);
+	CHECK_EQ(info.consumed, 64);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+/* Nobody waits for a consumer of a BROADCAST ring that was killed, whoever asks. */
+static void dead_are_not_the_slowest(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c, *look;
+	char buf[24] = "";
+	pid_t pid;
+	int n;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_attach_fd(shmring_fd(p), OBS, &o, &look));
+	pid = fork();
+	if (!pid) {
+		struct shmring *other;
+
+		if (shmring_attach_fd(shmring_fd(p), CONS, &o, &other))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	NEED(waitpid(pid, &n, 0) == pid);
+	CHECK(WIFSIGNALED(n));
+	for (n = 0; n < 2; n++)
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), 0), sizeof(buf));
+	for (n = 0; n < 3; n++) {
+		CHECK_EQ(shmring_info(n == 0 ? look : n == 1 ? p : c, &info), 0);
+		CHECK_EQ(info.slots_live, 2);
+		CHECK_EQ(info.produced, 64);
+		CHECK_EQ(info.consumed, 32);
+	}
+	shmring_close(look);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void no_core_dump(void)
 {
 	char name[64];
@@ -352,6 +429,8 @@ int main(void)
 	RUN(high_water_queue);
 	RUN(high_water_broadcast);
 	RUN(sleep_and_wake);
+	RUN(held_is_not_consumed);
+	RUN(dead_are_not_the_slowest);
 	RUN(statistics_of_other_versions);
 	RUN(strict_small);
 	RUN(strict_large);
