@@ -432,6 +432,8 @@ int shmring_wait_for(struct shmring *r, uint32_t events, uint64_t bytes, uint64_
 
 	if (err)
 		return err;
+	if ((bytes && !(events & SHMRING_EV_DATA)) || (records && !(events & SHMRING_EV_IN)))
+		return -EINVAL;
 	if ((events & SHMRING_EV_OUT) && bytes) {
 		if (bytes > h->geo.max_record)
 			return -ERANGE;

@@ -293,6 +293,10 @@ static void waits_and_events(void)
 	CHECK_EQ(shmring_wait(p, SHMRING_EV_IN, SHMRING_NOWAIT), -EINVAL);
 	CHECK_EQ(shmring_wait(c, SHMRING_EV_OUT, SHMRING_NOWAIT), -EINVAL);
 	CHECK_EQ(shmring_wait(c, 8, SHMRING_NOWAIT), -EINVAL);
+	CHECK_EQ(shmring_wait_for(p, SHMRING_EV_OUT, 8, 1, test_in_ms(10)), -EINVAL);
+	CHECK_EQ(shmring_wait_for(p, SHMRING_EV_PEER, 8, 0, test_in_ms(10)), -EINVAL);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_PEER, 8, 0, SHMRING_NOWAIT), -EINVAL);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_PEER, 0, 1, test_in_ms(10)), -EINVAL);
 	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN, SHMRING_NOWAIT), -EAGAIN);
 	CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
 	CHECK_EQ(shmring_wait(c, SHMRING_EV_IN | SHMRING_EV_PEER, test_in_ms(1)), -ETIMEDOUT);

@@ -536,7 +536,7 @@ static void full_to_the_last_byte(void)
 		CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, test_in_ms(300)), -ETIMEDOUT);
 		CHECK(shmring_load(&cursor->sleeps) - sleeps < 20);
 		/* Records are nothing that a producer waits for. */
-		CHECK(shmring_wait_for(p, SHMRING_EV_OUT, 8, 1, test_in_ms(50)) < 0);
+		CHECK_EQ(shmring_wait_for(p, SHMRING_EV_OUT, 8, 1, test_in_ms(50)), -EINVAL);
 		munmap(cursor, 4096);
 		shmring_close(c);
 		shmring_close(p);
