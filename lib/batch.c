@@ -63,13 +63,14 @@ static inline __attribute__((always_inline))
 unsigned int shmring_fill_len(struct shmring_spsc_tx *tx, const struct iovec *msgs, unsigned int n,
 			      size_t len)
 {
-	const uint64_t size = shmring_record_size(len), room = tx->limit - tx->tail;
+	const uint64_t size = shmring_record_size(len);
+	const int64_t room = (int64_t)(tx->limit - tx->tail - SHMRING_REC_TAIL);
 	const uint32_t word = SHMRING_REC_READY | (uint32_t)len, more = word | tx->chain;
 	unsigned char *rec = tx->data + (tx->tail & tx->mask);
 	uint64_t tail;
 	unsigned int k = 0;
 
-	n = shmring_run(size, room < SHMRING_REC_TAIL ? 0 : room - SHMRING_REC_TAIL, n);
+	n = shmring_run(size, room < 0 ? 0 : (uint64_t)room, n);
 	if (!n)
 		return 0;
 	if (!tx->hold_word) {

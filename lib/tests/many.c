@@ -514,9 +514,67 @@ static void end_behind_what_was_consumed_mpsc(void) { end_behind_what_was_consum
 static void end_behind_what_was_consumed_queue(void) { end_behind_what_was_consumed(QUEUE); }
 static void end_behind_what_was_consumed_broadcast(void) { end_behind_what_was_consumed(BCAST); }
 
+/*
+ * What was reserved stays good when the producer is told that consumers came, or that there is
+ * none, and so gives up the room that it knew of. There is no more room than before then.
+ */
+static void room_after_a_reservation(uint32_t topology, int batch)
+{
+	const uint32_t consumers = topology == QUEUE ? 2 : 1;
+	struct shmring_opts o = many_opts(topology, 1, consumers, SHMRING_SPIN_NEVER);
+	const uint64_t fits = (4096 - 8) / 72;
+	unsigned char buf[64][64];
+	struct shmring *p, *c, *other = NULL;
+	struct iovec msgs[64];
+	struct many_head head;
+	uint64_t nth = 0, k;
+	void *to;
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_reserve(p, 64, &to, SHMRING_NOWAIT));
+	if (topology == QUEUE) {
+		CHECK_EQ(shmring_put(p, many_make(to, 0, nth++, 64)), 0);
+		NEED(!shmring_reserve(p, 64, &to, SHMRING_NOWAIT));
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &other));
+		CHECK_EQ(shmring_flush(p), 0);
+	} else {
+		shmring_close(c);
+		CHECK_EQ(shmring_drain(p, SHMRING_NOWAIT), 0);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	}
+	CHECK_EQ(shmring_commit(p, many_make(to, 0, nth++, 64)), 0);
+	if (batch) {
+		for (k = 0; k < 64; k++) {
+			msgs[k].iov_base = buf[k];
+			msgs[k].iov_len = many_make(buf[k], 0, nth + k, 64);
+		}
+		CHECK_EQ(shmring_send_batch(p, msgs, 64, SHMRING_NOWAIT), fits - nth);
+	} else {
+		while (nth < 1000 && !many_send(p, 0, nth, 64, SHMRING_NOWAIT))
+			nth++;
+		CHECK_EQ(nth, fits);
+	}
+	for (k = 0; k < fits && !test_bad; k++) {
+		CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), 64);
+		CHECK_EQ(head.nth, k);
+	}
+	shmring_close(other);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void reservations_outlive_what_was_known(void)
+{
+	room_after_a_reservation(SHMRING_TOPO_SPSC, 0);
+	room_after_a_reservation(SHMRING_TOPO_SPSC, 1);
+	room_after_a_reservation(QUEUE, 0);
+	room_after_a_reservation(QUEUE, 1);
+}
+
 int main(void)
 {
 	START();
+	RUN(reservations_outlive_what_was_known);
 	RUN(drop_newest);
 	RUN(drop_newest_of_a_batch);
 	RUN(overwrite);

@@ -303,7 +303,8 @@ static inline void *shmring_spsc_reserve(struct shmring_spsc_tx *tx, __u64 len)
 {
 	__u64 need = shmring_record_size(len) + SHMRING_REC_TAIL;
 
-	if (shmring_unlikely(tx->limit - tx->tail < need))
+	/* What was reserved before the known room was taken away is beyond the limit. */
+	if (shmring_unlikely((__s64)(tx->limit - tx->tail) < (__s64)need))
 		return NULL;
 	return tx->data + (tx->tail & tx->mask) + sizeof(struct shmring_record);
 }
