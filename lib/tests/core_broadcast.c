@@ -520,6 +520,27 @@ static void begun_far_behind(void)
 	ring_free(&r);
 }
 
+/* What was looked at first is lost before it was taken: then what was sent next comes next. */
+static void overwrite_what_was_first(void)
+{
+	__u32 k, id, last = 0;
+
+	begin(SHMRING_TOPO_BROADCAST, 2, 1, 1);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), 0);
+	CHECK_EQ(ring_send(&tx[1], 1, 24), 0);
+	NEXT(0, 0);
+	for (k = 2; k < 1000; k++)
+		CHECK_EQ(ring_send(&tx[0], k, 24), 0);
+	ring_rewind(&rx[0]);
+	NEXT(0, 1);
+	while (ring_next(&rx[0], &id, 1) >= 0) {
+		CHECK(id > last);
+		last = id;
+	}
+	CHECK_EQ(last, 999);
+	ring_free(&r);
+}
+
 int main(void)
 {
 	START();
@@ -530,6 +551,7 @@ int main(void)
 	RUN(broadcast_held_back);
 	RUN(overwrite_counts);
 	RUN(overwrite_torn);
+	RUN(overwrite_what_was_first);
 	RUN(overwrite_largest);
 	RUN(overwrite_successor);
 	RUN(overwrite_limit);

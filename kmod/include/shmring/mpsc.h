@@ -286,6 +286,8 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 	lane->records = records;
 	lane->done = pos;
 	lane->head = pos;
+	if (m->first == l)	/* what was first there is gone: others' may come before */
+		m->first = SHMRING_NO_LANE;
 	shmring_store(&m->mine->lost, m->lost);
 	shmring_merge_tell(m, l);
 	if (m->tickets)
