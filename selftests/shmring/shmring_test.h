@@ -325,6 +325,25 @@ HELPER int child_kill(struct child *c)
 }
 
 /*
+ * Who is about to sleep says so in stat before it looks for the last time at what it waits for, and
+ * arms; this file says that it runs until it does not.
+ */
+HELPER bool still_runs(pid_t pid)
+{
+	char path[64], first = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	if (read(fd, &first, 1) != 1)
+		first = 0;
+	close(fd);
+	return first == 'r';
+}
+
+/*
  * Until the process sleeps, interruptibly ('S') or until what it waits for, or its end
  * ('D'); a test may rely on nothing but that it has.
  */
@@ -345,7 +364,7 @@ HELPER bool until_state(pid_t pid, char state)
 			return false;
 		line[n] = 0;
 		p = strrchr(line, ')');
-		if (p && p[2] == state)
+		if (p && p[2] == state && !still_runs(pid))
 			return true;
 		if (p && (p[2] == 'Z' || p[2] == 'X'))
 			return false;
