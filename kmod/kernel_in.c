@@ -310,17 +310,18 @@ static int shmring_claim_adopt(struct shmring_consumer *c)
 	struct shmring_ioc_adopt orphan = { .op = SHMRING_ADOPT_TAKE };
 	struct shmring_claims *claims = &c->claims;
 	const struct shmring_meta *meta = claims->g.meta;
+	int err;
 
 	if (!READ_ONCE(meta->orphans) &&
 	    READ_ONCE(meta->orphan[c->m.ep.slot].state) == SHMRING_ORPHAN_NONE)
 		return -EAGAIN;
 	if (shmring_adopt(&c->m.ep, &orphan))
 		return -EAGAIN;
-	claims->lane = orphan.lane;
-	claims->pos = orphan.pos;
-	claims->head = orphan.pos;
-	claims->end = orphan.end;
-	claims->adopted = orphan.slot + 1;
+	err = shmring_claim_adopted(claims, orphan.lane, orphan.pos, orphan.end);
+	if (err)
+		return err;
+	orphan.op = SHMRING_ADOPT_DONE;
+	shmring_adopt(&c->m.ep, &orphan);
 	return 0;
 }
 
@@ -378,28 +379,12 @@ static void shmring_claim_over(struct shmring_consumer *c, long len)
 	shmring_claim_next(&c->claims, len);
 }
 
-/* What was adopted stays the orphan's until all of it was read. */
 static int shmring_claim_give_back(struct shmring_consumer *c)
 {
 	struct shmring_claims *claims = &c->claims;
-	struct shmring_ioc_adopt orphan = {
-		.op = SHMRING_ADOPT_DONE,
-		.slot = claims->adopted - 1,
-	};
 	u64 pos = READ_ONCE(claims->mine->pos) + claims->head - claims->pos;
 
 	WRITE_ONCE(claims->mine->pos, pos);
-	if (claims->adopted) {
-		claims->records += claims->ahead;
-		claims->ahead = 0;
-		claims->pos = claims->head;
-		if (claims->pos == claims->end) {
-			shmring_claim_count(claims);
-			shmring_adopt(&c->m.ep, &orphan);
-			shmring_claim_counted(claims);
-		}
-		return 0;
-	}
 	if (shmring_claim_release(claims))
 		shmring_claim_notice(c);
 	return 0;

@@ -4,9 +4,9 @@
  *
  * META has one entry a slot. It is WAITING from the end of the slot's consumer on, until
  * another consumer takes it over: then it moves to that one's own entry, which is TAKEN
- * until it says that it is done. The next consumer of a slot where one waits has taken it
- * with the slot. So whoever ends leaves one entry at most, in its own slot: a consumer
- * that has one to read does not claim anything before.
+ * until it says that it is done: that it has read it, or holds it like a claim of its own. The
+ * next consumer of a slot where one waits has taken it with the slot. So whoever ends leaves one
+ * entry at most, in its own slot: a consumer that has one does not claim anything before.
  *
  * All under ring->lock. Producers look at entries without it: in whatever state but NONE
  * one keeps the records from being overwritten, and rx_state counts every change, before
@@ -72,7 +72,7 @@ void shmring_orphan_return(struct shmring_ring *ring, u32 slot)
  * @ring: ring; ring->lock is held
  * @slot: its slot, still live in META
  *
- * What it had taken over waits again. Only one that does not play by the rules has a
+ * What it had taken over waits again. Only one that does not play by the rules has another
  * claim besides, and loses it.
  */
 void shmring_orphan_leave(struct shmring_ring *ring, u32 slot)
@@ -122,6 +122,8 @@ static int shmring_adopt_done(struct shmring_endpoint *ep, struct shmring_ring *
 
 	if (slot != ep->slot || mine->state != SHMRING_ORPHAN_TAKEN)
 		return -EINVAL;
+	/* Counted first: who sees it gone looks at holds again, of which it may be one now. */
+	shmring_state_count(ring, SHMRING_ROLE_CONSUMER);
 	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
 	smp_store_release(&mine->state, SHMRING_ORPHAN_NONE);
 	trace_shmring_orphan(ring, slot, SHMRING_ORPHAN_NONE);

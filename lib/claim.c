@@ -107,14 +107,11 @@ static int shmring_claim_adopt(struct shmring_handle *h)
 	if (err)
 		return err == -ENOENT ? -EAGAIN : err;
 	/* On the memfd backend anybody may have written it. */
-	if (orphan.lane >= h->geo.producers || (orphan.pos & (SHMRING_REC_ALIGN - 1)) ||
-	    (orphan.end & (SHMRING_REC_ALIGN - 1)) || orphan.end - orphan.pos - 1 >= c->mask)
-		return -EPROTO;
-	c->lane = orphan.lane;
-	c->pos = orphan.pos;
-	c->head = orphan.pos;
-	c->end = orphan.end;
-	c->adopted = orphan.slot + 1;
+	err = shmring_claim_adopted(c, orphan.lane, orphan.pos, orphan.end);
+	if (err)
+		return err;
+	orphan.op = SHMRING_ADOPT_DONE;
+	h->ops->adopt(h, &orphan);
 	return 0;
 }
 
@@ -239,32 +236,12 @@ static void shmring_claim_back(struct shmring_handle *h)
 	shmring_claim_rewind(&h->many->claims);
 }
 
-/* What was adopted stays the orphan's until all of it was read. */
 static int shmring_claim_give_back(struct shmring_handle *h, int kick)
 {
 	struct shmring_claims *c = &h->many->claims;
-	struct shmring_ioc_adopt orphan = {
-		.size = sizeof(orphan),
-		.op = SHMRING_ADOPT_DONE,
-		.slot = c->adopted - 1,
-	};
 
 	shmring_store(&h->mine->pos, shmring_load(&h->mine->pos) + (c->head - c->pos));
-	if (!c->adopted) {
-		kick = shmring_claim_release(c);
-		if (kick)
-			shmring_notice(h, kick);
-		return 0;
-	}
-	c->records += c->ahead;
-	c->ahead = 0;
-	c->pos = c->head;
-	if (c->pos != c->end)
-		return 0;
-	shmring_claim_count(c);
-	h->ops->adopt(h, &orphan);
-	shmring_claim_counted(c);
-	kick = shmring_group_check(&c->g, c->records, (int)c->fence);
+	kick = shmring_claim_release(c);
 	if (kick)
 		shmring_notice(h, kick);
 	return 0;
@@ -322,7 +299,7 @@ static long shmring_claim_recv(struct shmring_handle *h, void *buf, size_t cap)
 	long len;
 	int kick;
 
-	if (c->ahead || c->adopted || h->untold)
+	if (c->ahead || h->untold)
 		return -EAGAIN;
 	len = shmring_claim_peek(c, &payload);
 	if (len < 0 || (size_t)len > cap)

@@ -171,9 +171,9 @@ static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt
  */
 static void shmring_adopt_done(struct shmring_handle *h)
 {
-	/* What was read comes before it is free; pairs with shmring_queue_gate(). */
-	shmring_store_release(&shmring_orphan(h, h->slot)->state, SHMRING_ORPHAN_NONE);
 	shmring_orphan_count(h);
+	/* The own hold comes before it; pairs with shmring_queue_gate(), which then counts */
+	shmring_store_release(&shmring_orphan(h, h->slot)->state, SHMRING_ORPHAN_NONE);
 }
 
 /* As SHMRING_IOC_ADOPT; and -EBUSY: somebody has the guard, ask again. */

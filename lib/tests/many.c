@@ -306,6 +306,59 @@ static void peek_and_die(struct shmring *r, struct shmring_opts *o, uint64_t nth
 	shmring_wait(r, SHMRING_EV_PEER, SHMRING_NOWAIT);
 }
 
+static void recv_nth(struct shmring *c, uint64_t nth)
+{
+	struct many_head head;
+
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), 16);
+	CHECK_EQ(head.nth, nth);
+}
+
+/* What was released of what a consumer had left is nobody's any more, however the next one ends. */
+static void queue_orphan_read_in_part(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct shmring_stats stats = { .size = sizeof(stats) };
+	uint64_t nth, records = 0;
+	struct shmring *p, *c;
+	struct many_head head;
+	struct iovec msgs[6];
+	unsigned int slot;
+	pid_t pid;
+
+	NEED(!test_pair(&o, &p, &c));
+	for (nth = 0; nth < 6; nth++)
+		CHECK_EQ(many_send(p, 0, nth, 16, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_peek_batch(c, msgs, 6, SHMRING_NOWAIT), 6);
+	shmring_close(c);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	recv_nth(c, 0);
+	recv_nth(c, 1);
+	shmring_close(c);
+	pid = test_fork();
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(p), CONS, &o, &c), 0);
+		if (!test_bad)
+			recv_nth(c, 2);
+		if (!test_bad)
+			raise(SIGKILL);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 128 + SIGKILL);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	shmring_wait(p, SHMRING_EV_PEER, SHMRING_NOWAIT);
+	for (nth = 3; nth < 6; nth++)
+		recv_nth(c, nth);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), -EAGAIN);
+	for (slot = 1; slot < 3; slot++) {
+		CHECK_EQ(shmring_get_stats(p, slot, &stats), 0);
+		records += stats.records;
+	}
+	CHECK_EQ(records, 6);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 /*
  * While one consumer still reads what a dead one had claimed, the dead one's slot has a new
  * consumer, which dies with a claim as well: nothing is forgotten.
@@ -580,6 +633,7 @@ int main(void)
 	RUN(overwrite);
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
+	RUN(queue_orphan_read_in_part);
 	RUN(queue_publication_for_several);
 	RUN(queue_threshold_beside_others);
 	RUN(thresholds);

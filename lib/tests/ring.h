@@ -478,11 +478,11 @@ static inline int ring_adopt(struct ring_rx *x)
 		__atomic_store_n(&o->state, SHMRING_ORPHAN_NONE, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&mine->state, SHMRING_ORPHAN_TAKEN, __ATOMIC_RELEASE);
-	x->c.lane = mine->lane;
-	x->c.pos = mine->pos;
-	x->c.head = mine->pos;
-	x->c.end = mine->end;
-	x->c.adopted = x->slot + 1;
+	if (shmring_claim_adopted(&x->c, mine->lane, mine->pos, mine->end))
+		abort();
+	ring_count(r, x->slot);
+	SHMRING_STEP();
+	__atomic_store_n(&mine->state, SHMRING_ORPHAN_NONE, __ATOMIC_RELEASE);
 	return 1;
 }
 
@@ -492,19 +492,7 @@ static inline int ring_release(struct ring_rx *x)
 		return shmring_spsc_release(&x->rx);
 	if (x->r->topology != SHMRING_TOPO_QUEUE)
 		return shmring_merge_release(&x->m);
-	if (!x->c.adopted)
-		return shmring_claim_release(&x->c);
-	x->c.records += x->c.ahead;
-	x->c.ahead = 0;
-	x->c.pos = x->c.head;
-	if (x->c.pos != x->c.end)
-		return 0;
-	shmring_claim_count(&x->c);
-	SHMRING_STEP();
-	__atomic_store_n(&x->r->meta->orphan[x->slot].state, SHMRING_ORPHAN_NONE,
-			 __ATOMIC_RELEASE);
-	shmring_claim_counted(&x->c);
-	return 0;
+	return shmring_claim_release(&x->c);
 }
 
 /* An endpoint is gone. What a consumer of a QUEUE held becomes an orphan before. */

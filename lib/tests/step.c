@@ -522,7 +522,7 @@ static void adopt(__u32 k)
 	__u32 id;
 
 	ring_adopt(&w->rx[k]);
-	while (w->rx[k].c.adopted && ring_next(&w->rx[k], &id, 1) >= 0) {
+	while (w->rx[k].c.pos != w->rx[k].c.end && ring_next(&w->rx[k], &id, 1) >= 0) {
 		hook();
 		CHECK(id < 64 && !w->seen[id & 63]++);
 		ring_release(&w->rx[k]);
@@ -564,7 +564,7 @@ static void check_queue(int victim)
 			w->seen[id & 63] = 0;
 		}
 		CHECK(ring_adopt(spare));
-		while (spare->c.adopted && !test_bad)
+		while (spare->c.pos != spare->c.end && !test_bad)
 			CHECK(take(0, r.consumers - 1) >= 0);
 	}
 	if (r.meta->slot[0].state != SHMRING_SLOT_LIVE)

@@ -14,7 +14,7 @@
  * exactly if the front or the proof says that it reaches to its end. What was claimed
  * and not released becomes an orphan in META, and some consumer takes it over; both
  * are done under a lock that itself outlives a death (the kernel's, or a lock of an
- * open file), for it is rare.
+ * open file), for it is rare. What was taken over is held like a claim from then on.
  *
  * A claim is of several records where there is plenty: of what the producer says to be
  * there, a part that leaves twice as much for every other consumer (Polychronopoulos and
@@ -82,7 +82,6 @@ static inline __aligned_u64 *shmring_proof(const struct shmring_group *g, __u32 
  * @lane: where they are
  * @turn: lane to look into first
  * @ahead: records between @pos and @head
- * @adopted: slot of the dead consumer whose records these are, plus one
  * @broken: lanes with nonsense at their front, until it is gone
  * @fence: producers may sleep
  * @most: how many records a claim may have where there is plenty
@@ -109,7 +108,6 @@ struct shmring_claims {
 	__u32 lane;
 	__u32 turn;
 	__u32 ahead;
-	__u32 adopted;
 	__u32 broken;
 	__u32 fence;
 	__u32 most;
@@ -225,6 +223,34 @@ static inline void shmring_claim_hold(struct shmring_claims *c, __u64 hold)
 }
 
 /*
+ * A consumer's claims went to @pos at least. Each of the others can be behind and in the way once.
+ * Whoever scribbles over it all the time does without.
+ */
+static inline void shmring_claim_prove(const struct shmring_group *g, __u32 lane, __u32 slot,
+				       __u64 pos)
+{
+	__aligned_u64 *proof = shmring_proof(g, lane, slot);
+	unsigned int left = SHMRING_CLAIM_TRIES;
+	__u64 old;
+
+	do
+		old = shmring_load(proof);
+	while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos) && --left);
+}
+
+/* Records from @pos to @end of a lane are held now. */
+static inline void shmring_claim_got(struct shmring_claims *c, __u32 lane, __u64 pos, __u64 end,
+				     unsigned int records)
+{
+	c->lane = lane;
+	c->pos = pos;
+	c->head = pos;
+	c->end = end;
+	c->ahead = 0;
+	c->claimed = records;
+}
+
+/*
  * How many bytes of a lane this consumer may claim at once. The producer's position is
  * asked for when what it had told is used up, and decides nothing but this: header words were
  * loaded before it, and would have to be loaded again.
@@ -253,7 +279,7 @@ static inline __u64 shmring_claim_share(struct shmring_claims *c, __u32 lane, __
 static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsigned int n)
 {
 	__aligned_u64 *front = &c->g.shared->head[lane].claim;
-	unsigned int tries, left, k, most = c->most;
+	unsigned int tries, k, most = c->most;
 	int doubt;
 
 	for (tries = 0; tries < SHMRING_CLAIM_TRIES; tries++) {
@@ -301,28 +327,11 @@ static inline int shmring_claim_try(struct shmring_claims *c, __u32 lane, unsign
 		shmring_store(&c->mine->hold_end, end);
 		shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
 		if (owner && slot != c->g.slot && slot >= c->g.producers &&
-		    slot < c->g.producers + c->g.consumers) {
-			__aligned_u64 *proof = shmring_proof(&c->g, lane, slot);
-			__u64 old;
-
-			/*
-			 * Each of the others can be behind and in the way once. Whoever scribbles
-			 * over it all the time does without.
-			 */
-			left = SHMRING_CLAIM_TRIES;
-			do
-				old = shmring_load(proof);
-			while ((__s64)(pos - old) > 0 && !shmring_swap_if(proof, old, pos) &&
-			       --left);
-		}
+		    slot < c->g.producers + c->g.consumers)
+			shmring_claim_prove(&c->g, lane, slot, pos);
 		/* pairs with the load-acquire in shmring_queue_refresh() */
 		if (shmring_swap_if(front, was, shmring_tagged(end, c->g.slot + 1))) {
-			c->lane = lane;
-			c->pos = pos;
-			c->head = pos;
-			c->end = end;
-			c->ahead = 0;
-			c->claimed = k;
+			shmring_claim_got(c, lane, pos, end, k);
 			return 1;
 		}
 		shmring_claim_hold(c, 0);
@@ -361,6 +370,31 @@ static inline int shmring_claim(struct shmring_claims *c, unsigned int n)
 		}
 	}
 	return -EAGAIN;
+}
+
+/**
+ * shmring_claim_adopted() - hold what a dead consumer had claimed
+ * @c: consumer that holds nothing
+ * @lane: where META says that is
+ * @pos: the first record
+ * @end: behind the last
+ *
+ * By META it is this consumer's; to be given back there right after this. From then on what is
+ * not released becomes an orphan again if this one ends, and no more than that.
+ *
+ * Return: 0, or -EPROTO: that cannot be.
+ */
+static inline int shmring_claim_adopted(struct shmring_claims *c, __u32 lane, __u64 pos, __u64 end)
+{
+	if (lane >= c->g.producers || ((pos | end) & (SHMRING_REC_ALIGN - 1)) ||
+	    end - pos - 1 >= c->mask)
+		return -EPROTO;
+	shmring_store(&c->mine->hold_end, end);
+	shmring_claim_hold(c, shmring_tagged(pos, SHMRING_HOLD_VALID | lane));
+	/* Before META is told; pairs with the load of proof in shmring_claim_made(). */
+	shmring_claim_prove(&c->g, lane, c->g.slot, end);
+	shmring_claim_got(c, lane, pos, end, 0);
+	return 0;
 }
 
 /**
@@ -445,7 +479,7 @@ static inline void shmring_claim_rewind(struct shmring_claims *c)
 
 /**
  * shmring_claim_release() - give back all records that were stepped over
- * @c: consumer; @adopted is 0
+ * @c: consumer
  *
  * Those that were not delivered yet stay held.
  *
@@ -460,25 +494,6 @@ static inline int shmring_claim_release(struct shmring_claims *c)
 	shmring_claim_hold(c, c->pos == c->end ? 0 :
 			      shmring_tagged(c->pos, SHMRING_HOLD_VALID | c->lane));
 	return shmring_group_check(&c->g, c->records, (int)c->fence);
-}
-
-/**
- * shmring_claim_count() - count what was adopted and read, if the orphan is given back now
- * @c: consumer
- *
- * Of one that is killed in between the orphan is read again, and is not counted.
- */
-static inline void shmring_claim_count(struct shmring_claims *c)
-{
-	shmring_tally_note(c->mine->tally, &c->noted, c->g.slot, c->records);
-	shmring_store(&c->mine->records, c->records);
-}
-
-/* shmring_claim_counted() - the orphan was given back */
-static inline void shmring_claim_counted(struct shmring_claims *c)
-{
-	shmring_tally_note(c->mine->tally, &c->noted, 0, c->records);
-	c->adopted = 0;
 }
 
 /**

@@ -101,25 +101,6 @@ static inline int shmring_tally_find_lanes(const struct shmring_cursor *cursor, 
 	return 1;
 }
 
-/*
- * The consumer of a QUEUE. Of an orphan all is counted when all was read, in a note with the
- * slot for its key; whether that counts META says.
- */
-static inline int shmring_tally_find_hold(const struct shmring_meta *meta,
-					  const struct shmring_cursor *cursor, __u32 slot,
-					  __u64 *records)
-{
-	__u64 count = *records, adopted = *records;
-
-	if (!shmring_tally_find(cursor->tally, shmring_load(&cursor->hold), &count))
-		return 0;
-	if (shmring_load(&meta->orphan[slot].state) == SHMRING_ORPHAN_NONE &&
-	    shmring_tally_find(cursor->tally, slot, &adopted) && (__s64)(adopted - count) > 0)
-		count = adopted;
-	*records = count;
-	return 1;
-}
-
 /**
  * shmring_tally_settle() - an endpoint is gone: make its count that of its position
  * @meta: META
@@ -143,7 +124,7 @@ static inline void shmring_tally_settle(const struct shmring_meta *meta,
 		found = shmring_tally_find(cursor->tally, key, &records);
 		note = records << SHMRING_TALLY_BITS | (key & SHMRING_TALLY_KEY);
 	} else if (topology == SHMRING_TOPO_QUEUE) {
-		found = shmring_tally_find_hold(meta, cursor, slot, &records);
+		found = shmring_tally_find(cursor->tally, shmring_load(&cursor->hold), &records);
 		note = records << SHMRING_TALLY_BITS;	/* its successor holds nothing */
 	} else {
 		found = shmring_tally_find_lanes(cursor, lanes, &records);

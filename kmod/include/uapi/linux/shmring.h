@@ -352,9 +352,10 @@ struct shmring_ioc_wait {
  * @end: TAKE: out: to here
  *
  * Consumers of a QUEUE: TAKE makes the caller the one who reads what a dead consumer
- * had claimed and not released (ENOENT: there is nothing), DONE says that it did. Until
- * then TAKE tells the same again. Of a caller that dies in between somebody else inherits.
- * Who attaches to a slot that left something has taken it: ask before the first claim.
+ * had claimed and not released (ENOENT: there is nothing), DONE says that it did, or that
+ * its hold has them now. Until then TAKE tells the same again. Of a caller that dies in
+ * between somebody else inherits. Who attaches to a slot that left something has taken it:
+ * ask before the first claim.
  */
 struct shmring_ioc_adopt {
 	__u32 size;
