@@ -46,7 +46,8 @@ static u64 shmring_lane_consumed(const struct shmring_ring *ring, u32 lane, u64 
 	case SHMRING_TOPO_MPSC:
 		return READ_ONCE(consumer->lane[lane].pos);
 	case SHMRING_TOPO_QUEUE:
-		return shmring_tagged_pos(READ_ONCE(ring->group.shared->head[lane].claim));
+		/* What is claimed is in the ring until it is released. The count stands still. */
+		return shmring_queue_gate(&ring->group, lane, &gate) ? 0 : gate;
 	default:
 		shmring_broadcast_gate(&ring->group, lane, produced, &gate);
 		return gate;

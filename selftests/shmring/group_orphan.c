@@ -95,6 +95,7 @@ static void die_after(struct __test_metadata *_metadata, int ring, void (*act)(s
 
 TEST_F(orphan, is_exactly_what_was_claimed)
 {
+	struct shmring_ioc_info info;
 	struct member c;
 
 	ASSERT_EQ(0, member_send(&self->p, 24, 'a'));
@@ -103,6 +104,10 @@ TEST_F(orphan, is_exactly_what_was_claimed)
 	EXPECT_EQ(1ull << FIRST, self->p.meta->orphans);
 	EXPECT_EQ(SHMRING_ORPHAN_WAITING, self->p.meta->orphan[FIRST].state);
 	EXPECT_EQ(SHMRING_SLOT_DEAD, self->p.meta->slot[FIRST].state);
+	/* It was claimed, and is in the ring all the same. */
+	ASSERT_EQ(0, ring_info(self->ring, &info));
+	EXPECT_EQ(32 + 48, info.produced);
+	EXPECT_EQ(0, info.consumed);
 	ASSERT_TRUE(member_attach(&c, CONSUMER, self->ring));
 	EXPECT_EQ(0, self->p.meta->orphans);	/* taken with the slot */
 	EXPECT_EQ(SHMRING_ORPHAN_TAKEN, self->p.meta->orphan[FIRST].state);
@@ -116,8 +121,12 @@ TEST_F(orphan, is_exactly_what_was_claimed)
 	}
 	EXPECT_EQ('b', member_take(&c));	/* the rest is as it was */
 	self->adopt.slot = FIRST;
+	ASSERT_EQ(0, ring_info(self->ring, &info));
+	EXPECT_EQ(0, info.consumed);
 	EXPECT_EQ(0, ring_adopt(c.fd, &self->adopt, DONE));
 	EXPECT_EQ(SHMRING_ORPHAN_NONE, self->p.meta->orphan[FIRST].state);
+	ASSERT_EQ(0, ring_info(self->ring, &info));
+	EXPECT_EQ(32 + 48, info.consumed);
 	EXPECT_EQ(-EINVAL, ring_adopt(c.fd, &self->adopt, DONE));
 	member_close(&c);
 	EXPECT_EQ(0, self->p.meta->orphans);
