@@ -325,13 +325,16 @@ EXPORT_SYMBOL_GPL(shmring_write);
  * published, and each of the rest was refused as by shmring_reserve().
  *
  * Context: any; preemption is off all along.
- * Return: how many were written, or, if none was, an error as shmring_reserve().
+ * Return: how many were written, or, if none was, an error as shmring_reserve(); -EINVAL:
+ * @count is 0.
  */
 int shmring_write_batch(struct shmring_producer *p, const struct kvec *vec, unsigned int count)
 {
 	unsigned int done, refused = 0;
 	int err = -EBUSY;
 
+	if (!count)
+		return -EINVAL;
 	preempt_disable_notrace();
 	if (!shmring_tx_lock(p)) {
 		for (; refused < count; refused++)
@@ -472,6 +475,9 @@ static int shmring_tx_start(struct shmring_producer *p)
 	ret = shmring_tx_recover(p);
 	if (ret < 0)
 		return ret;
+	/* The first reservation asks META: the consumers that there were may have gone. */
+	if (!p->alone)
+		tx->limit = tx->tail;
 	if (ret)
 		shmring_kick(&p->m.ep);
 	return 0;

@@ -417,6 +417,36 @@ TEST_F(produce, learns_that_the_consumer_has_gone)
 	close(user);
 }
 
+/* A new one is told of the consumers that there were, not a lane's length later. */
+TEST_F(produce, learns_that_the_consumer_had_gone_before)
+{
+	static const __u32 topologies[] = { SPSC, MPSC, QUEUE };
+
+	NEED_MODULE();
+	for (unsigned int t = 0; t < ARRAY_SIZE(topologies); t++) {
+		struct kt_produce p = produce_args(KT_TASK, 1, 16);
+		int ring, user, fd;
+
+		user = make(_metadata, topologies[t], DROP, 1, &ring);
+		fd = ring_attach_fd(CONSUMER, ring);
+		ASSERT_LE(0, fd);
+		close(fd);
+		ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+		ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+		EXPECT_EQ(0, p.written);
+		EXPECT_EQ(1, p.gone);
+		EXPECT_EQ(-EOWNERDEAD, p.err);
+		EXPECT_EQ(0, kt_lost(user));
+		fd = ring_attach_fd(CONSUMER, ring);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+		EXPECT_EQ(1, p.written);
+		close(fd);
+		close(user);
+		close(ring);
+	}
+}
+
 /* ---- consumers that come and go meanwhile ---------------------------------- */
 
 static int consumer_on(int ring, int node)

@@ -151,6 +151,11 @@ static int kt_batch(struct kt_job *job)
 	buf = kmalloc_array(arg->batch, arg->len, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
+	/* Nothing is no record that somebody is in the way of. */
+	if (shmring_write_batch(job->user->producer, vec, 0) != -EINVAL) {
+		kfree(buf);
+		return -EPROTO;
+	}
 	for (; job->left >= arg->batch; job->left -= arg->batch) {
 		for (i = 0; i < arg->batch; i++) {
 			vec[i].iov_base = buf + i * arg->len;
