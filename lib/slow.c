@@ -108,7 +108,7 @@ int shmring_make_space(struct shmring *r, size_t len, void **payload, uint64_t d
 {
 	struct shmring_handle *h = shmring_handle(r);
 	const struct shmring_goal goal = { SHMRING_EV_OUT, shmring_record_size(len), 0 };
-	bool stalled = false;
+	bool stalled = false, held;
 	int err = 0, look;
 
 	r->reserved = 0;
@@ -127,9 +127,12 @@ int shmring_make_space(struct shmring *r, size_t len, void **payload, uint64_t d
 			r->reserved = (uint64_t)len + 1;
 			return 0;
 		}
+		held = r->tx.hold_word;
 		shmring_flush(r);	/* what is held back would never become space */
 		if (look != -EAGAIN)
 			return look;
+		if (held)		/* and now it may be: where nobody has joined to read it */
+			continue;
 		if (err)
 			return err;
 		if (!stalled) {

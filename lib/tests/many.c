@@ -204,6 +204,29 @@ static void drop_newest_of_a_batch(void)
 	}
 }
 
+/* What nobody has joined for is not kept: a lane is not full of what is held back, either. */
+static void drop_newest_unless_nobody_reads(void)
+{
+	struct shmring_opts o = many_opts(BCAST, 1, 1, 0);
+	static unsigned char buf[100];
+	struct iovec msgs[100];
+	struct shmring *p;
+	void *payload;
+	unsigned int n;
+
+	o.full_policy = SHMRING_FULL_DROP_NEWEST;
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	for (n = 0; n < 100 && !test_bad; n++) {
+		CHECK_EQ(shmring_reserve(p, 100, &payload, SHMRING_NOWAIT), 0);
+		CHECK_EQ(shmring_put(p, 100), 0);
+		msgs[n].iov_base = buf;
+		msgs[n].iov_len = sizeof(buf);
+	}
+	CHECK_EQ(shmring_send_batch(p, msgs, 100, SHMRING_NOWAIT), 100);
+	CHECK_EQ(shmring_lost(p), 0);
+	shmring_close(p);
+}
+
 /* A consumer that is lapped knows how many it has lost, and release says ESTALE. */
 static void overwrite(void)
 {
@@ -630,6 +653,7 @@ int main(void)
 	RUN(reservations_outlive_what_was_known);
 	RUN(drop_newest);
 	RUN(drop_newest_of_a_batch);
+	RUN(drop_newest_unless_nobody_reads);
 	RUN(overwrite);
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
