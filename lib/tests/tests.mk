@@ -4,7 +4,7 @@
 
 TESTS	:= core core_merge core_queue core_broadcast core_circle core_takeover core_threads step \
 	fuzz_consumer fuzz_producer errors transfer ready death names scm raw info hostile foreign \
-	geometry limits many uring storm rounds space drain order scribble untold
+	geometry limits many uring storm rounds space drain order scribble untold model
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -37,7 +37,8 @@ WAYS	:= blocking waiting thresholds polling epoll_level epoll_edge eventfds burs
 .PHONY: stress $(WAYS:%=stress-%)
 stress: tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd SHMRING_STRESS=$(STRESS) sh $(SRC)/tests/run.sh \
-		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble $(OUT)/tests/geometry
+		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble $(OUT)/tests/geometry \
+		$(OUT)/tests/model
 	@$(MAKE) -s -C $(SRC) -j $(words $(WAYS)) --output-sync=target $(WAYS:%=stress-%)
 
 $(WAYS:%=stress-%): stress-%:
