@@ -262,6 +262,40 @@ static void overwrite(void)
 	shmring_close(p);
 }
 
+/* However slow a consumer is: what it is shown was not overwritten before it looked. */
+static void overwrite_between_looks(void)
+{
+	struct shmring_opts o = many_opts(BCAST, 2, 1, SHMRING_SPIN_NEVER);
+	struct shmring *p, *q, *c;
+	struct many_head head;
+	unsigned int look, n;
+	const void *payload;
+	uint64_t nth = 0;
+
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(!shmring_attach_fd(shmring_fd(p), PROD, &o, &q));
+	for (look = 0; look < 20 && !test_bad; look++) {
+		for (n = 0; n < 200; n++, nth++) {
+			CHECK_EQ(many_send(p, 0, nth, 64, SHMRING_NOWAIT), 0);
+			CHECK_EQ(many_send(q, 1, nth, 64, SHMRING_NOWAIT), 0);
+		}
+		if (look % 2) {
+			CHECK_EQ(many_recv(c, &head, 1), 64);	/* long past */
+			continue;
+		}
+		CHECK_EQ(shmring_peek(c, &payload, SHMRING_NOWAIT), 64);
+		CHECK(!test_bad && many_check(payload, 64, &head));
+		CHECK_EQ(shmring_release(c), 0);
+	}
+	for (n = look; many_recv(c, &head, SHMRING_NOWAIT) >= 0; n++)
+		;
+	CHECK_EQ(n + shmring_lost(c), 2 * nth);
+	shmring_close(c);
+	shmring_close(q);
+	shmring_close(p);
+}
+
 /* What a consumer of a QUEUE had claimed when it was killed another one reads. */
 static void queue_orphans(void)
 {
@@ -655,6 +689,7 @@ int main(void)
 	RUN(drop_newest_of_a_batch);
 	RUN(drop_newest_unless_nobody_reads);
 	RUN(overwrite);
+	RUN(overwrite_between_looks);
 	RUN(queue_orphans);
 	RUN(queue_slot_of_an_orphan);
 	RUN(queue_orphan_read_in_part);

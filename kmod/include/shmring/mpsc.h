@@ -732,6 +732,18 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
 	return shmring_merge_search(m, chosen);
 }
 
+/* OVERWRITE: what is known of a lane may be from long ago, and overwritten since. */
+static inline void shmring_merge_forget(struct shmring_merge *m)
+{
+	__u32 rest, l;
+
+	for (rest = m->ready; rest; rest &= rest - 1) {
+		l = (__u32)__builtin_ctz(rest);
+		if (shmring_merge_lapped(m, l, m->lane[l].head))
+			m->ready &= ~(1u << l);
+	}
+}
+
 /**
  * shmring_merge_peek() - look at the next record
  * @m: consumer
@@ -745,9 +757,12 @@ static inline int shmring_merge_choose(struct shmring_merge *m, __u32 *chosen)
  */
 static inline long shmring_merge_peek(struct shmring_merge *m, const void **payload)
 {
-	__u32 l = m->first;
+	__u32 l;
 	int err;
 
+	if (m->overwrite)
+		shmring_merge_forget(m);
+	l = m->first;
 	if (m->touched || l == SHMRING_NO_LANE || !(m->ready & 1u << l)) {
 		err = shmring_merge_choose(m, &l);
 		if (err)
