@@ -47,10 +47,16 @@ static const struct record *claimed(struct reader *x, const struct iovec *msg,
 	return rec;
 }
 
-/*
- * What these @n are that a consumer is shown, in @what: each of them is right, but that of an
- * OVERWRITE ring one may be nonsense (NULL) until it is known to have been whole.
- */
+/* OVERWRITE: is this one whole, and none that @x has had? */
+static const struct record *left(struct reader *x, const struct iovec *msg)
+{
+	const struct record *rec = which(msg);
+
+	CHECK(rec && rec->nth >= x->next[rec->lane]);
+	return rec;
+}
+
+/* What these @n are that a consumer is shown, in @what: they are what is next for it. */
 static void identify(struct reader *x, const struct iovec *msgs, unsigned int n,
 		     const struct record **what)
 {
@@ -58,7 +64,7 @@ static void identify(struct reader *x, const struct iovec *msgs, unsigned int n,
 
 	for (k = 0; k < n && !test_bad; k++) {
 		if (is_overwrite()) {
-			what[k] = which(&msgs[k]);
+			what[k] = left(x, &msgs[k]);
 		} else if (m.topology == QUEUE) {
 			what[k] = claimed(x, &msgs[k], k ? what[k - 1] : NULL);
 		} else {
@@ -69,14 +75,12 @@ static void identify(struct reader *x, const struct iovec *msgs, unsigned int n,
 	}
 }
 
-/* These were copied, or were whole when they were given back. */
 static void take_all(struct reader *x, const struct record **what, unsigned int n)
 {
 	unsigned int k;
 
 	for (k = 0; k < n && !test_bad; k++) {
-		NEED(what[k]);
-		if (is_overwrite())
+		if (is_overwrite())	/* nor one of these */
 			CHECK(what[k]->nth >= x->next[what[k]->lane]);
 		take(x, what[k]);
 	}
@@ -97,13 +101,14 @@ static void looks_at(struct reader *x, unsigned int n)
 	const struct record *first = x->seen ? x->what[0] : NULL;
 
 	identify(x, x->msgs, n, x->what);
+	/* OVERWRITE: that may be gone. */
 	if (first && !is_overwrite() && !test_bad)
 		CHECK(x->what[0] == first);
 	x->seen = n;
 }
 
-/* @ret: there was nothing. @lost: how much had been lost before the call. */
-static void judge_none(struct reader *x, long ret, uint64_t lost)
+/* @ret: there was nothing. */
+static void judge_none(struct reader *x, long ret)
 {
 	forget(x);
 	if (m.topology == QUEUE) {
@@ -112,9 +117,6 @@ static void judge_none(struct reader *x, long ret, uint64_t lost)
 		CHECK(untaken() <= (live_consumers() - 1) * BATCH);
 		return;
 	}
-	/* Lapped while it copied, and it is too late to try again. */
-	if (is_overwrite() && ret == -ETIMEDOUT && ret == m.late && shmring_lost(x->r) > lost)
-		return;
 	CHECK_EQ(ret, live_producers() ? m.late : -EPIPE);
 	if (is_overwrite())
 		CHECK_EQ(x->got + shmring_lost(x->r), m.shown - x->joined);
@@ -124,12 +126,11 @@ static void judge_none(struct reader *x, long ret, uint64_t lost)
 
 static void do_peek(struct reader *x)
 {
-	uint64_t lost = shmring_lost(x->r);
 	const void *payload;
 	long ret = shmring_peek(x->r, &payload, m.deadline);
 
 	if (ret < 0) {
-		judge_none(x, ret, lost);
+		judge_none(x, ret);
 		return;
 	}
 	x->msgs[0].iov_base = (void *)(uintptr_t)payload;
@@ -140,12 +141,11 @@ static void do_peek(struct reader *x)
 static void do_peek_batch(struct reader *x)
 {
 	unsigned int n = 1 + (unsigned int)any(one_in(4) ? 2 : BATCH);
-	uint64_t lost = shmring_lost(x->r);
 	struct iovec msgs[BATCH];
 	long ret = shmring_peek_batch(x->r, msgs, n, m.deadline);
 
 	if (ret < 0) {
-		judge_none(x, ret, lost);
+		judge_none(x, ret);
 		return;
 	}
 	NEED(ret > 0 && ret <= (long)n);
@@ -163,22 +163,15 @@ static void do_peek_no_batch(struct reader *x)
 	CHECK_EQ(shmring_recv_batch(x->r, &msg, 0, m.deadline), -EINVAL);
 }
 
-/* Has what is looked at been overwritten, or @can it have been? */
+/* Has what @x looks at been overwritten since? @can: can it have been? */
 static int overwritten(const struct reader *x, int can)
 {
+	const struct lane *l;
 	unsigned int k;
 
 	for (k = 0; k < x->seen; k++) {
-		const struct record *rec = x->what[k];
-		const struct lane *l;
-
-		if (!rec) {
-			if (can)
-				return 1;
-			continue;
-		}
-		l = &m.lane[rec->lane];
-		if ((can ? l->written_most : l->written) > rec->start + m.size)
+		l = &m.lane[x->what[k]->lane];
+		if ((can ? l->written_most : l->written) > x->what[k]->start + m.size)
 			return 1;
 	}
 	return 0;
@@ -186,11 +179,12 @@ static int overwritten(const struct reader *x, int can)
 
 static void do_release(struct reader *x)
 {
-	const struct record *what[BATCH];
-	unsigned int n = x->seen;
 	int must = overwritten(x, 0), can = overwritten(x, 1), ret;
+	unsigned int n = x->seen, k;
 
-	identify(x, x->msgs, n, what);	/* they are as they were */
+	/* Until then they stay as they were. */
+	for (k = 0; k < n && !must && !(can && is_overwrite()); k++)
+		CHECK(is_record(&x->msgs[k], x->what[k]));
 	ret = shmring_release(x->r);
 	forget(x);
 	if (is_overwrite() && ret == -ESTALE) {
@@ -199,19 +193,18 @@ static void do_release(struct reader *x)
 	}
 	CHECK(!must);
 	CHECK_EQ(ret, 0);
-	take_all(x, what, n);
+	take_all(x, x->what, n);
 }
 
 /* The first did not fit: it stays, and a look tells its size. */
 static void judge_too_long(struct reader *x, size_t cap)
 {
 	do_peek(x);
-	/* Of an OVERWRITE ring another one may have come to be the first. */
-	if (!is_overwrite() && !test_bad)
+	if (!test_bad)
 		CHECK(x->seen == 1 && x->msgs[0].iov_len > cap);
 }
 
-static void judge_recv(struct reader *x, size_t cap, long ret, uint64_t lost)
+static void judge_recv(struct reader *x, size_t cap, long ret)
 {
 	struct iovec msg = { buf[0], (size_t)ret };
 
@@ -220,7 +213,7 @@ static void judge_recv(struct reader *x, size_t cap, long ret, uint64_t lost)
 		return;
 	}
 	if (ret < 0) {
-		judge_none(x, ret, lost);
+		judge_none(x, ret);
 		return;
 	}
 	CHECK((size_t)ret <= cap);
@@ -230,24 +223,20 @@ static void judge_recv(struct reader *x, size_t cap, long ret, uint64_t lost)
 static void do_recv(struct reader *x)
 {
 	size_t cap = one_in(3) ? any(100) : m.max;
-	uint64_t lost = shmring_lost(x->r);
 
-	judge_recv(x, cap, shmring_recv(x->r, buf[0], cap, m.deadline), lost);
+	judge_recv(x, cap, shmring_recv(x->r, buf[0], cap, m.deadline));
 }
 
 /* A buffer that the compiler knows: the header has a way of its own. */
 static void do_recv_64(struct reader *x)
 {
-	uint64_t lost = shmring_lost(x->r);
-
-	judge_recv(x, 64, shmring_recv(x->r, buf[0], 64, m.deadline), lost);
+	judge_recv(x, 64, shmring_recv(x->r, buf[0], 64, m.deadline));
 }
 
 static void do_recv_batch(struct reader *x)
 {
 	unsigned int n = 1 + (unsigned int)any(one_in(4) ? 2 : BATCH), k;
 	size_t cap = one_in(3) ? any(120) : BYTES_MAX;
-	uint64_t lost = shmring_lost(x->r);
 	struct iovec msgs[BATCH], was[BATCH];
 	long ret;
 
@@ -265,7 +254,7 @@ static void do_recv_batch(struct reader *x)
 		return;
 	}
 	if (ret < 0) {
-		judge_none(x, ret, lost);
+		judge_none(x, ret);
 		return;
 	}
 	NEED(ret > 0 && ret <= (long)n);
@@ -276,10 +265,8 @@ static void do_recv_batch(struct reader *x)
 		CHECK(x->at == m.shown || order[x->at]->len > was[ret].iov_len);
 }
 
-/* What a function is called for: of an OVERWRITE ring also for what is not whole. */
 struct called {
 	struct reader *x;
-	const struct record *what[BATCH];
 	unsigned int n;
 	unsigned int stop;
 };
@@ -289,49 +276,25 @@ static int called(const void *payload, size_t len, void *arg)
 	struct iovec msg = { (void *)(uintptr_t)payload, len };
 	struct called *c = arg;
 
-	identify(c->x, &msg, 1, &c->what[c->n]);
-	if (!is_overwrite())
-		take_all(c->x, &c->what[c->n], 1);
+	received(c->x, &msg, 1);
 	return ++c->n == c->stop || test_bad;
-}
-
-/*
- * OVERWRITE: @ret of those that the function was called for were whole. Which is not told; the
- * first that can have been are taken, so that none that comes later seems out of order.
- */
-static void consumed(struct called *c, long ret)
-{
-	const struct record *rec;
-	unsigned int k;
-
-	for (k = 0; k < c->n && ret > 0; k++) {
-		rec = c->what[k];
-		if (!rec || overwritten(&(struct reader){ .seen = 1, .what = { rec } }, 0))
-			continue;
-		take_all(c->x, &rec, 1);
-		ret--;
-	}
-	CHECK(ret <= 0);
 }
 
 static void do_consume(struct reader *x)
 {
 	struct called c = { .x = x, .stop = 1 + (unsigned int)any(BATCH) };
-	uint64_t max = one_in(2) ? 1 + any(12) : 0, lost = shmring_lost(x->r);
+	uint64_t max = one_in(2) ? 1 + any(12) : 0;
 	long ret;
 
 	forget(x);
 	ret = shmring_consume(x->r, called, &c, max, m.deadline);
 	if (test_bad)
 		return;
-	if (is_overwrite())
-		consumed(&c, ret);
-	else
-		CHECK_EQ(ret < 0 ? 0 : ret, c.n);
+	CHECK_EQ(ret < 0 ? 0 : ret, c.n);
+	CHECK(!max || c.n <= max);
 	if (ret < 0)
-		judge_none(x, ret, lost);
-	CHECK(ret <= (long)c.n && (!max || ret <= (long)max));
-	if (in_order() && ret > 0 && ret != (long)max && c.n != c.stop)
+		judge_none(x, ret);
+	else if (in_order() && c.n != max && c.n != c.stop)
 		CHECK_EQ(x->at, m.shown);
 }
 
