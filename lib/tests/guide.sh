@@ -39,6 +39,11 @@ block() {
 		code && nr == want' "$guide"
 }
 
+# The one whole program in it, under "Stopping".
+program() {
+	sed -n '/^Stopping$/,/^Backends$/ p' "$guide" | sed -n 's/^    //p'
+}
+
 # Every call in the text that says what its arguments are; those are the guide's names.
 calls() {
 	grep -o '``shmring_[a-z_]*([^`)]\+)``' "$guide" | sed 's/``//g; s/$/;/' | sort -u
@@ -99,6 +104,45 @@ int main(void)
 }
 END
 
+program | sed "s/\"hello\"/\"$name\"/" > "$dir/stop.c"
+
+# Sends to the program and stops it while the sender is still there.
+cat > "$dir/stopper.c" <<END
+#include <shmring.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct shmring *r;
+	int status, k;
+	pid_t child;
+
+	if (argc != 2 || shmring_open("$name", SHMRING_ROLE_PRODUCER, NULL, &r))
+		return 1;
+	child = fork();
+	if (!child) {
+		execl(argv[1], argv[1], NULL);
+		_exit(1);
+	}
+	for (k = 0; k < 3; k++)
+		if (shmring_send(r, "a frame", 7, SHMRING_FOREVER))
+			abort();
+	if (shmring_drain(r, SHMRING_FOREVER) || kill(child, SIGTERM) ||
+	    waitpid(child, &status, 0) != child)
+		abort();
+	shmring_close(r);
+	return status != 0;
+}
+END
+
+stops() {
+	timeout 60 "$dir/stopper" "$dir/stop" > "$dir/heard" &&
+		test "$(uniq -c "$dir/heard" | tr -s ' ')" = ' 3 a frame'
+}
+
 cat > "$dir/calls.c" <<END
 #include <shmring.h>
 
@@ -128,6 +172,9 @@ check 'opening compiles' compile open
 check 'opening opens' "$dir/open"
 check 'the loop compiles' compile poll
 check 'the loop gets every record and sees the end' timeout 60 "$dir/poll"
+check 'the program that is stopped compiles' compile stop
+check 'what stops it compiles' compile stopper
+check 'it is stopped while the other side is there' stops
 check 'there are calls in the tables' test "$(calls | wc -l)" -ge 6
 check 'the calls in the tables compile' compile calls
 echo "1..$nr"
