@@ -204,9 +204,25 @@ static int shmring_file_make(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * In parts: on Linux 6.1 a signal undoes the call that it comes in, and there may be one each
+ * millisecond, or more. So parts get shorter until one is done.
+ */
 static int shmring_file_alloc(int fd, uint64_t start, uint64_t len)
 {
-	return fallocate(fd, 0, (off_t)start, (off_t)len) ? -errno : 0;
+	const uint64_t end = start + len, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t most = SHMRING_HUGE_BYTES, part;
+
+	while (start < end) {
+		part = end - start < most ? end - start : most;
+		if (!fallocate(fd, 0, (off_t)start, (off_t)part))
+			start += part;
+		else if (errno != EINTR)
+			return -errno;
+		else if (most > page)
+			most /= 2;
+	}
+	return 0;
 }
 
 static uint64_t shmring_data_bytes(const struct shmring_ioc_info *geo)

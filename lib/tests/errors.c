@@ -352,6 +352,41 @@ static void info_and_stats(void)
 	shmring_close(NULL);
 }
 
+/* How much a kernel gives to a file until the next signal; 0: there are no signals. */
+#define SIGNAL_EVERY	(64u << 10)
+static off_t until_signal;
+
+/* As Linux 6.1 has it for shared memory: a signal undoes the call that it comes in. */
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	if (mode) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (until_signal && len > until_signal) {
+		until_signal = SIGNAL_EVERY;
+		errno = EINTR;
+		return -1;
+	}
+	if (until_signal)
+		until_signal -= len;
+	errno = posix_fallocate(fd, offset, len);
+	return errno ? -1 : 0;
+}
+
+static void signals_while_a_ring_is_made(void)
+{
+	struct shmring_opts o = test_opts(16u << 20, 0);
+	struct shmring *r;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the memory of the device's rings is no file's");
+	until_signal = SIGNAL_EVERY;
+	NEED(!shmring_create(NULL, PROD, &o, &r));
+	until_signal = 0;
+	shmring_close(r);
+}
+
 static void every_errno_has_its_sentence(void)
 {
 	static const int errs[] = {
@@ -400,6 +435,7 @@ int main(void)
 	RUN(waits_and_events);
 	RUN(spin_rings_do_not_sleep);
 	RUN(info_and_stats);
+	RUN(signals_while_a_ring_is_made);
 	RUN(every_errno_has_its_sentence);
 	RUN(one_version);
 	DONE();
