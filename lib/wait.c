@@ -243,17 +243,24 @@ void shmring_arm_end(struct shmring_handle *h)
 }
 
 /*
- * Look at the ring until something is there or the time is over. With @give_way others soon
- * get this CPU: where there are more processes than CPUs what is waited for may need it.
- * Two of an SPSC ring that spin have one each, and whoever else waits for them would keep
+ * Look at the ring until something is there, nobody is left, or the time is over. With @give_way
+ * others soon get this CPU: where there are more processes than CPUs what is waited for may need
+ * it. Two of an SPSC ring that spin have one each, and whoever else waits for them would keep
  * it for milliseconds.
  */
 static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *goal,
-			 uint64_t until, bool give_way)
+			 uint64_t now, uint64_t until, bool give_way)
 {
+	uint64_t probe = now + SHMRING_PROBE_NS;
 	unsigned int k, slice = 0;
 
 	do {
+		if (now >= probe) {
+			probe = now + SHMRING_PROBE_NS;
+			shmring_probe(h);
+			if (shmring_gone(h))
+				return false;
+		}
 		if (give_way && ++slice > SHMRING_SPIN_STAY)
 			sched_yield();
 		for (k = 0; k < SHMRING_SPIN_LOOKS; k++) {
@@ -261,7 +268,8 @@ static bool shmring_spin(struct shmring_handle *h, const struct shmring_goal *go
 				return true;
 			shmring_pause();
 		}
-	} while (shmring_now() < until);
+		now = shmring_now();
+	} while (now < until);
 	return false;
 }
 
@@ -313,7 +321,7 @@ bool shmring_spin_first(struct shmring_handle *h, const struct shmring_goal *goa
 	until = now + budget < now ? UINT64_MAX : now + budget;
 	if (until > deadline)
 		until = deadline;
-	if (shmring_spin(h, goal, until, forever && h->group)) {
+	if (shmring_spin(h, goal, now, until, forever && h->group)) {
 		shmring_pace_won(&h->pace);
 		return true;
 	}

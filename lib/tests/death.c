@@ -152,6 +152,53 @@ static void killed_under_a_sleeper(uint32_t role)
 static void producer_killed_under_a_sleeper(void) { killed_under_a_sleeper(CONS); }
 static void consumer_killed_under_a_sleeper(void) { killed_under_a_sleeper(PROD); }
 
+#define LONG_SPIN_MS	10000u
+
+/* Whoever spins for long is told of an end meanwhile, of one in order too. */
+static void ends_under_a_spinner(uint32_t role, int dies, int waits)
+{
+	struct shmring_opts o = test_opts(4096, LONG_SPIN_MS * 1000000ll);
+	uint64_t begin = test_now(), end = test_in_ms(LONG_SPIN_MS / 2);
+	long want = dies ? -EOWNERDEAD : -EPIPE;
+	static char buf[1000];
+	struct shmring *r, *peer;
+	pid_t pid;
+
+	NEED(!shmring_create(NULL, role, &o, &r));
+	pid = test_fork();
+	if (!pid) {
+		CHECK_EQ(shmring_attach_fd(shmring_fd(r), PROD + CONS - role, &o, &peer), 0);
+		while (test_now() < begin + 100000000u)
+			poll(NULL, 0, 10);
+		if (dies)
+			kill(getpid(), SIGKILL);
+		shmring_close(peer);
+		test_exit();
+	}
+	while (role == PROD && !shmring_send(r, buf, sizeof(buf), SHMRING_NOWAIT))
+		;
+	if (waits)
+		CHECK_EQ(shmring_wait(r, role == PROD ? SHMRING_EV_OUT : SHMRING_EV_IN,
+				      SHMRING_FOREVER), want);
+	else if (role == PROD)
+		CHECK_EQ(shmring_send(r, buf, sizeof(buf), SHMRING_FOREVER), want);
+	else
+		CHECK_EQ(shmring_recv(r, buf, sizeof(buf), SHMRING_FOREVER), want);
+	CHECK(test_now() < end);
+	CHECK_EQ(test_reap(pid), dies ? 128 + SIGKILL : 0);
+	shmring_close(r);
+}
+
+static void ends_while_we_spin_for_long(void)
+{
+	int k;
+
+	for (k = 0; k < 4; k++) {
+		ends_under_a_spinner(PROD, k & 1, k & 2);
+		ends_under_a_spinner(CONS, k & 1, k & 2);
+	}
+}
+
 static void orderly_ends(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
@@ -1073,6 +1120,7 @@ int main(void)
 	RUN(consumer_killed_while_we_spin);
 	RUN(producer_killed_under_a_sleeper);
 	RUN(consumer_killed_under_a_sleeper);
+	RUN(ends_while_we_spin_for_long);
 	RUN(orderly_ends);
 	RUN(close_wakes_a_sleeper);
 	RUN(a_survivor_gets_a_new_producer);
