@@ -13,6 +13,8 @@
  *   pending   the endpoint armed itself and has not been signalled since
  *   told      the peer's end was signalled
  *   efd       under lock
+ *   pid       of the process that has the thread, in a page that is zero in its children: in a
+ *	       namespace of its own a child may have the same one
  *
  * The user alone has owed: data was asked for by arming, and not looked for by that since. Who
  * arms for the peer's end alone meanwhile took back the signal for it, which is given again.
@@ -28,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "memfd.h"
@@ -43,7 +46,7 @@
 struct shmring_notify {
 	struct shmring_handle *h;
 	pthread_t thread;
-	pid_t pid;
+	pid_t *pid;
 	int pollfd;
 	uint32_t seq;
 	uint32_t stop;
@@ -134,6 +137,11 @@ static size_t shmring_stack(void)
 	return SHMRING_NOTIFY_STACK + (least > 0 ? (size_t)least : 0) + tls;
 }
 
+static bool shmring_notify_here(const struct shmring_notify *n)
+{
+	return *n->pid == getpid();
+}
+
 static int shmring_notify_start(struct shmring_handle *h)
 {
 	struct shmring_notify *n;
@@ -143,12 +151,19 @@ static int shmring_notify_start(struct shmring_handle *h)
 	int err;
 
 	if (h->notify)
-		return h->notify->pid == getpid() ? 0 : -EOPNOTSUPP;
+		return shmring_notify_here(h->notify) ? 0 : -EOPNOTSUPP;
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	n->h = h;
-	n->pid = getpid();
+	n->pid = mmap(NULL, sizeof(*n->pid), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	if (n->pid == MAP_FAILED) {
+		err = -errno;
+		goto err_free;
+	}
+	madvise(n->pid, sizeof(*n->pid), MADV_WIPEONFORK);
+	*n->pid = getpid();
 	for (k = 0; k < SHMRING_EVENTS; k++)
 		n->efd[k] = -1;
 	pthread_mutex_init(&n->lock, NULL);
@@ -156,7 +171,7 @@ static int shmring_notify_start(struct shmring_handle *h)
 	n->pollfd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (n->pollfd < 0) {
 		err = -errno;
-		goto err_free;
+		goto err_unmap;
 	}
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, shmring_stack());
@@ -172,8 +187,10 @@ static int shmring_notify_start(struct shmring_handle *h)
 
 err_close:
 	close(n->pollfd);
-err_free:
+err_unmap:
 	pthread_mutex_destroy(&n->lock);
+	munmap(n->pid, sizeof(*n->pid));
+err_free:
 	free(n);
 	return err;
 }
@@ -186,7 +203,7 @@ void shmring_notify_stop(struct shmring_handle *h)
 	if (!n)
 		return;
 	/* In a child after fork(2) there is a copy of the state but no thread. */
-	if (n->pid == getpid()) {
+	if (shmring_notify_here(n)) {
 		__atomic_store_n(&n->stop, 1, __ATOMIC_SEQ_CST);
 		if (h->mine) {
 			shmring_arm_end(h);
@@ -200,6 +217,7 @@ void shmring_notify_stop(struct shmring_handle *h)
 			close(n->efd[k]);
 	close(n->pollfd);
 	pthread_mutex_destroy(&n->lock);
+	munmap(n->pid, sizeof(*n->pid));
 	free(n);
 	h->notify = NULL;
 }

@@ -332,6 +332,54 @@ static void closed_eventfd_is_not_written(void)
 	shmring_close(p);
 }
 
+/* A child has not the thread. It may have its parent's number, in a namespace of its own. */
+static void a_child_has_no_thread(int same_pid)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	pid_t outer, pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device needs no thread");
+	outer = test_fork();
+	if (outer) {
+		pid = test_reap(outer);
+		if (pid == 77)
+			SKIP("no namespace of process ids to be had");
+		CHECK_EQ(pid, 0);
+		return;
+	}
+	alarm(10);		/* the first of a namespace ignores it */
+	if (same_pid && unshare(CLONE_NEWPID))
+		_exit(77);
+	pid = fork();
+	if (pid)
+		_exit(test_reap(pid));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CHECK_EQ(test_pair(&o, &p, &c), 0);
+	CHECK(shmring_pollfd(c) >= 0);
+	if (same_pid)
+		CHECK_EQ(unshare(CLONE_NEWPID), 0);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		CHECK(!same_pid || getpid() == getppid() + 1);
+		CHECK_EQ(shmring_pollfd(c), -EOPNOTSUPP);
+		CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, -1), -EOPNOTSUPP);
+		shmring_close(c);
+		shmring_close(p);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+	CHECK(shmring_pollfd(c) >= 0);
+	shmring_close(c);
+	shmring_close(p);
+	test_exit();
+}
+
+static void a_child_of_another_number(void) { a_child_has_no_thread(0); }
+static void a_child_of_the_same_number(void) { a_child_has_no_thread(1); }
+
 /* What was armed is signalled, whatever is asked for besides before it is polled. */
 static void asked_for_besides(int by_eventfd)
 {
@@ -379,6 +427,8 @@ int main(void)
 	RUN(eventfd_is_signalled_at_once_if_it_holds);
 	RUN(closed_eventfd_is_not_written);
 	RUN(beside_thread_local_data);
+	RUN(a_child_of_another_number);
+	RUN(a_child_of_the_same_number);
 	RUN(an_end_is_asked_for_besides);
 	RUN(an_eventfd_is_set_besides);
 	DONE();
