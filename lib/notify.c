@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,6 +58,15 @@ struct shmring_notify {
 	int efd[SHMRING_EVENTS];
 };
 
+/* The user's may block. If it is full it is signalled. */
+static void shmring_signal_one(int efd)
+{
+	struct pollfd pfd = { .fd = efd, .events = POLLOUT };
+
+	if (poll(&pfd, 1, 0) == 1)
+		eventfd_write(efd, 1);
+}
+
 static void shmring_signal(struct shmring_notify *n, uint32_t events)
 {
 	unsigned int k;
@@ -65,7 +75,7 @@ static void shmring_signal(struct shmring_notify *n, uint32_t events)
 	pthread_mutex_lock(&n->lock);
 	for (k = 0; k < SHMRING_EVENTS; k++)
 		if ((events & 1u << k) && n->efd[k] >= 0)
-			eventfd_write(n->efd[k], 1);
+			shmring_signal_one(n->efd[k]);
 	pthread_mutex_unlock(&n->lock);
 }
 

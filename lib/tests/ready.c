@@ -332,6 +332,30 @@ static void closed_eventfd_is_not_written(void)
 	shmring_close(p);
 }
 
+/* One that is full tells all there is to tell: nobody waits until it is read. */
+static void full_eventfd_holds_nobody_up(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct shmring *p, *c;
+	eventfd_t count;
+
+	NEED(!test_pair(&o, &p, &c));
+	NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+	CHECK_EQ(eventfd_write(efd, UINT64_MAX - 1), 0);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+	CHECK_EQ(shmring_send(p, "signal", 6, SHMRING_NOWAIT), 0);
+	CHECK_EQ(poll(&pfd, 1, -1), 1);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), 0);
+	shmring_close(p);
+	shmring_close(c);
+	CHECK_EQ(eventfd_read(efd, &count), 0);
+	CHECK(count == UINT64_MAX - 1);
+	close(efd);
+}
+
 /* A child has not the thread. It may have its parent's number, in a namespace of its own. */
 static void a_child_has_no_thread(int same_pid)
 {
@@ -426,6 +450,7 @@ int main(void)
 	RUN(eventfd_tells_of_an_end);
 	RUN(eventfd_is_signalled_at_once_if_it_holds);
 	RUN(closed_eventfd_is_not_written);
+	RUN(full_eventfd_holds_nobody_up);
 	RUN(beside_thread_local_data);
 	RUN(a_child_of_another_number);
 	RUN(a_child_of_the_same_number);
