@@ -187,7 +187,8 @@ static int shmring_notify_start(struct shmring_handle *h)
 	pthread_attr_setstacksize(&attr, shmring_stack());
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&n->thread, &attr, shmring_notify_run, n);
+	/* Why it cannot be had is EAGAIN most of all, which is "not ready" here. */
+	err = pthread_create(&n->thread, &attr, shmring_notify_run, n) ? -ENOMEM : 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (err)

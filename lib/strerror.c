@@ -78,7 +78,7 @@ static const struct {
 	  "A ring with a name needs a tmpfs at /dev/shm that you may write to, or the module: mount one (mode 1777), or load it.",
 	},
 	{ ENOMEM,
-	  "Not enough memory (on the wanted node, or as 2 MiB pages): make the ring smaller or relax the placement.",
+	  "Not enough memory (on the wanted node, or as 2 MiB pages), or no thread to poll by: make the ring smaller, relax the placement, or raise RLIMIT_NPROC.",
 	},
 	{ EAGAIN,
 	  "Not ready: nothing to receive or no space to send now; try again or wait.",

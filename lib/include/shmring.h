@@ -757,7 +757,7 @@ int shmring_wait_for(struct shmring *r, uint32_t events, uint64_t bytes, uint64_
  * On the memfd backend it is signalled once for a peer's end, and not when the next one comes.
  *
  * Return: the descriptor, which belongs to the handle; -EOPNOTSUPP (a child after fork(2),
- * and the parent had it); or what making eventfd or thread gives.
+ * and the parent had it); -EMFILE, -ENFILE, -ENOMEM (memfd: no memory, or no thread).
  */
 int shmring_pollfd(struct shmring *r);
 

@@ -356,6 +356,34 @@ static void full_eventfd_holds_nobody_up(void)
 	close(efd);
 }
 
+/* It is not "nothing is ready, try again" where no thread can be had. */
+static void no_thread_to_be_had(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	const struct rlimit none = { 0, 0 };
+	struct shmring *p, *c;
+	int efd;
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the device needs no thread");
+	pid = test_fork();
+	if (pid) {
+		CHECK_EQ(test_reap(pid), 0);
+		return;
+	}
+	/* Root has no such limit. */
+	CHECK_EQ(setrlimit(RLIMIT_NPROC, &none), 0);
+	CHECK(geteuid() || (!setgid(54321) && !setuid(54321)));
+	CHECK_EQ(test_pair(&o, &p, &c), 0);
+	efd = eventfd(0, EFD_CLOEXEC);
+	CHECK_EQ(shmring_pollfd(c), -ENOMEM);
+	CHECK_EQ(shmring_set_eventfd(c, SHMRING_EV_IN, efd), -ENOMEM);
+	shmring_close(c);
+	shmring_close(p);
+	test_exit();
+}
+
 /* A child has not the thread. It may have its parent's number, in a namespace of its own. */
 static void a_child_has_no_thread(int same_pid)
 {
@@ -452,6 +480,7 @@ int main(void)
 	RUN(closed_eventfd_is_not_written);
 	RUN(full_eventfd_holds_nobody_up);
 	RUN(beside_thread_local_data);
+	RUN(no_thread_to_be_had);
 	RUN(a_child_of_another_number);
 	RUN(a_child_of_the_same_number);
 	RUN(an_end_is_asked_for_besides);
