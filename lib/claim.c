@@ -255,7 +255,9 @@ static long shmring_claim_first(struct shmring_handle *h, const void **payload)
 	if (len)
 		return len;
 	len = shmring_claim_peek(c, payload);
-	if (len < 0 && !c->ahead) {
+	if (len < 0 && c->ahead)
+		return -EAGAIN;		/* a batch ends there; told of when it is the first */
+	if (len < 0) {
 		/* Changed after it was claimed: nobody can read it. The lane goes on behind it. */
 		c->head = c->end;
 		shmring_claim_give_back(h, 0);
@@ -318,9 +320,9 @@ static unsigned int shmring_claim_drain(struct shmring_handle *h, struct iovec *
 					unsigned int n)
 {
 	struct shmring_claims *c = &h->many->claims;
-	const void *payload = NULL;
+	const void *payload;
 	unsigned int k;
-	long len = 0;
+	long len;
 
 	for (k = 0; k < n; k++) {
 		len = shmring_claim_peek(c, &payload);
@@ -333,8 +335,6 @@ static unsigned int shmring_claim_drain(struct shmring_handle *h, struct iovec *
 		shmring_claim_next(c, len);
 	}
 	h->core.rx.ahead += k;
-	if (len < 0 && len != -EAGAIN)
-		h->untold = len;
 	return k;
 }
 

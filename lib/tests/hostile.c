@@ -409,6 +409,47 @@ static void held_record_is_garbled(void)
 	shmring_close(p);
 }
 
+/* In the middle of a batch: it ends there, and the next call tells of it, once. */
+static void held_batch_is_garbled(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct iovec msgs[3];
+	struct shmring *p, *c;
+	uint64_t n, in[3];
+	uint32_t *lane;
+	size_t bytes;
+	int copies;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 1;
+	for (copies = 0; copies < 2; copies++) {
+		NEED(!test_pair(&o, &p, &c));
+		NEED(lane = shmring_data(p, &bytes));
+		for (n = 0; n < 3; n++)
+			CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_peek_batch(c, msgs, 3, 0), 3);
+		lane[4] = 0x12345678;
+		for (n = 0; n < 3; n++) {
+			msgs[n].iov_base = &in[n];
+			msgs[n].iov_len = 8;
+		}
+		if (copies) {
+			CHECK_EQ(shmring_recv_batch(c, msgs, 3, 0), 1);
+		} else {
+			CHECK_EQ(shmring_peek_batch(c, msgs, 3, 0), 1);
+			CHECK_EQ(shmring_release(c), 0);
+		}
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), -EBADMSG);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), -EAGAIN);
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		CHECK_EQ(in[0], 3);
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 /*
  * A consumer says to read what is long gone, as one may that is about to take a claim back: nothing
  * is free then, nobody waits longer than it wants to, and a sleeper sleeps.
@@ -1231,6 +1272,7 @@ int main(void)
 	RUN(room_of_nonsense);
 	RUN(orphan_of_nonsense);
 	RUN(held_record_is_garbled);
+	RUN(held_batch_is_garbled);
 	RUN(front_ends_with_the_liar);
 	RUN(far_behind_queue);
 	RUN(far_behind_broadcast);
