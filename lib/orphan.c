@@ -157,6 +157,9 @@ static int shmring_adopt_take(struct shmring_handle *h, struct shmring_ioc_adopt
 		shmring_orphan_count(h);
 		/* pairs with the load-acquire in shmring_queue_gate(), which then counts */
 		shmring_store_release(&shmring_orphan(h, other)->state, SHMRING_ORPHAN_NONE);
+	} else {
+		/* It came with the slot, from where somebody may have been killed moving it. */
+		shmring_orphan_unique(h, h->slot);
 	}
 	arg->slot = h->slot;
 	arg->lane = shmring_load(&mine->lane);

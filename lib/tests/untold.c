@@ -382,6 +382,53 @@ static void orphan_that_was_being_moved(void)
 	}
 }
 
+/*
+ * Or it is, and the slot that it was to be moved from is taken before anybody sees that. It is
+ * read once.
+ */
+static void orphan_that_was_moved_by_half(void)
+{
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, SHMRING_SPIN_NEVER);
+	struct child first, second;
+	struct shmring_orphan *to;
+	struct many_head head;
+	struct shmring *p, *c;
+	struct pages all;
+	int ready[2];
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel moves them");
+	if (test_no_slices())
+		SKIP("it is seen by looking");
+	NEED(!pipe(ready) && !shmring_create(NULL, PROD, &o, &p));
+	all = pages(p);
+	CHECK_EQ(many_send(p, 0, 0, BIG, SHMRING_NOWAIT), 0);
+	claimed = ready[1];
+	first = child_of(p, CONS, &o, claims_one);
+	second = child_of(p, CONS, &o, does_nothing);
+	child_goes_on(&first);
+	CHECK_EQ(test_hear(ready[0]), 0);
+	child_is_killed(&first);
+	while (!shmring_load(&all.meta->orphans) && !test_bad)
+		CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
+	to = &all.meta->orphan[2];
+	to->lane = all.meta->orphan[1].lane;
+	to->pos = all.meta->orphan[1].pos;
+	to->end = all.meta->orphan[1].end;
+	shmring_store_release(&to->state, SHMRING_ORPHAN_TAKEN);
+	child_is_killed(&second);
+	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+	while (shmring_load(&all.meta->slot[2].state) == SHMRING_SLOT_LIVE && !test_bad)
+		CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
+	CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_drain(p, SHMRING_NOWAIT), 0);
+	shmring_close(c);
+	shmring_close(p);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* ---- whoever comes in the place of a dead one ------------------------------------ */
 
 /* All of the lane, as far as a release goes before it looks for sleepers. */
@@ -741,6 +788,7 @@ int main(void)
 	RUN(end_that_is_asked_for_often);
 	RUN(end_that_nobody_lived_to_tell);
 	RUN(orphan_that_was_being_moved);
+	RUN(orphan_that_was_moved_by_half);
 	RUN(room_that_a_predecessor_left);
 	RUN(record_that_a_predecessor_left);
 	RUN(sleeper_is_stopped);
