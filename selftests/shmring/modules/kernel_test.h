@@ -109,6 +109,35 @@ struct kt_read {
 	__u32 resv;
 };
 
+/* KT_IO: one call of the kernel's API, with what the program says */
+enum kt_op {
+	KT_WRITE,	/* the first record, copied */
+	KT_BATCH,
+	KT_RESERVE_LEN,	/* room for the first one */
+	KT_COMMIT_LEN,	/* the first one, into that room */
+	KT_PEEK,	/* into @buf; returns payload bytes */
+	KT_RELEASE,
+	KT_WAIT_IN,	/* until now */
+	KT_WAIT_OUT,	/* likewise, for the first record */
+	KT_OPS
+};
+
+#define KT_IO_MOST	8
+
+/**
+ * struct kt_io - KT_IO
+ * @buf: payloads, one after the other
+ * @op: KT_WRITE, ...
+ * @count: BATCH: how many
+ * @len: payload bytes of each; PEEK: room in @buf
+ */
+struct kt_io {
+	__u64 buf;
+	__u32 op;
+	__u32 count;
+	__u32 len[KT_IO_MOST];
+};
+
 #define KT_TYPE		0xBC
 #define KT_CREATE	_IO(KT_TYPE, 1)		/* struct shmring_ioc_create * */
 #define KT_GET		_IO(KT_TYPE, 2)		/* fd */
@@ -132,5 +161,6 @@ struct kt_read {
 #define KT_RESERVE	_IO(KT_TYPE, 20)	/* a record, which stays reserved until */
 #define KT_COMMIT	_IO(KT_TYPE, 21)
 #define KT_DISCARD	_IO(KT_TYPE, 22)	/* or until then */
+#define KT_IO		_IO(KT_TYPE, 23)	/* struct kt_io * */
 
 #endif /* KERNEL_TEST_H */

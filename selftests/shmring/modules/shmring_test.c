@@ -37,6 +37,7 @@
  * @producer: its producer
  * @lanes: its lanes
  * @consumer: its consumer
+ * @room: what KT_RESERVE_LEN got, for KT_COMMIT_LEN or KT_DISCARD
  * @called: by record(), which it is only then resumed for
  * @seq: the last number of each context
  * @trace: number of the system call that is traced, or -1
@@ -52,6 +53,7 @@ struct kt_user {
 	struct shmring_producer *producer;
 	struct shmring_lanes *lanes;
 	struct shmring_consumer *consumer;
+	void *room;
 	bool called;
 	atomic64_t seq[KT_CONTEXTS];
 	long trace;
@@ -448,6 +450,7 @@ static int kt_discard(struct kt_user *user)
 {
 	if (!user->producer)
 		return -EINVAL;
+	user->room = NULL;
 	shmring_discard(user->producer);
 	return 0;
 }
@@ -570,6 +573,85 @@ static long kt_read(struct kt_user *user, const struct kt_read *arg)
 	if (arg->peek)
 		err = shmring_release(user->consumer) ?: err;
 	return err ?: len;
+}
+
+/* ---- whatever a program says ------------------------------------------------ */
+
+static long kt_io_write(struct kt_user *user, const struct kt_io *io, u8 *buf)
+{
+	struct kvec vec[KT_IO_MOST];
+	size_t len = 0;
+	u32 i;
+
+	for (i = 0; i < io->count; i++) {
+		vec[i].iov_base = buf + len;
+		vec[i].iov_len = io->len[i];
+		len += io->len[i];
+	}
+	if (copy_from_user(buf, u64_to_user_ptr(io->buf), len))
+		return -EFAULT;
+	switch (io->op) {
+	case KT_WRITE:
+		return shmring_write(user->producer, buf, io->len[0]);
+	case KT_BATCH:
+		return shmring_write_batch(user->producer, vec, io->count);
+	default:
+		memcpy(user->room, buf, io->len[0]);
+		user->room = NULL;
+		shmring_commit(user->producer, io->len[0]);
+		return 0;
+	}
+}
+
+static long kt_io_peek(struct kt_user *user, const struct kt_io *io)
+{
+	const void *payload;
+	ssize_t len = shmring_peek(user->consumer, &payload);
+
+	if (len >= 0 && copy_to_user(u64_to_user_ptr(io->buf), payload,
+				     min_t(size_t, len, io->len[0])))
+		return -EFAULT;
+	return len;
+}
+
+static long kt_io(struct kt_user *user, const struct kt_io *io)
+{
+	bool consumes = io->op == KT_PEEK || io->op == KT_RELEASE || io->op == KT_WAIT_IN;
+	void *room;
+	long ret;
+	u8 *buf;
+	u32 i;
+
+	if (io->op >= KT_OPS || !io->count || io->count > KT_IO_MOST ||
+	    (consumes ? !user->consumer : !user->producer))
+		return -EINVAL;
+	for (i = 0; i < io->count; i++)
+		if (io->len[i] > KT_LEN_MAX)
+			return -EINVAL;
+	switch (io->op) {
+	case KT_PEEK:
+		return kt_io_peek(user, io);
+	case KT_RELEASE:
+		return shmring_release(user->consumer);
+	case KT_WAIT_IN:
+		return shmring_consumer_wait(user->consumer, SHMRING_DEADLINE_NOW);
+	case KT_WAIT_OUT:
+		return shmring_producer_wait(user->producer, io->len[0], SHMRING_DEADLINE_NOW);
+	case KT_RESERVE_LEN:
+		room = shmring_reserve(user->producer, io->len[0]);
+		if (IS_ERR(room))
+			return PTR_ERR(room);
+		user->room = room;
+		return 0;
+	default:
+		break;
+	}
+	buf = kmalloc(KT_IO_MOST * KT_LEN_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	ret = kt_io_write(user, io, buf);
+	kfree(buf);
+	return ret;
 }
 
 static void kt_set_record(struct kt_user *user, u32 record)
@@ -741,6 +823,7 @@ static long kt_use(struct kt_user *user, unsigned int cmd, unsigned long arg)
 	struct kt_produce produce;
 	struct kt_counts counts;
 	struct kt_read read;
+	struct kt_io io;
 	u64 lost;
 	int err;
 
@@ -759,6 +842,10 @@ static long kt_use(struct kt_user *user, unsigned int cmd, unsigned long arg)
 		return kt_commit(user);
 	case KT_DISCARD:
 		return kt_discard(user);
+	case KT_IO:
+		if (copy_from_user(&io, argp, sizeof(io)))
+			return -EFAULT;
+		return kt_io(user, &io);
 	case KT_LOST:
 		lost = user->producer ? shmring_producer_lost(user->producer) :
 		       user->lanes ? shmring_lanes_lost(user->lanes) : 0;
@@ -815,6 +902,8 @@ static int kt_release(struct inode *inode, struct file *file)
 	kt_set_record(user, KT_TAKE);
 	kt_detach_rx(user);
 	kt_trace(user, -1);
+	if (user->room)
+		kt_discard(user);
 	kt_detach_tx(user);
 	kt_put(user);
 	kfree(user);
