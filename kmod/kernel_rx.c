@@ -281,7 +281,7 @@ static void shmring_rx_work(struct work_struct *work)
 {
 	struct shmring_consumer *c = container_of(work, struct shmring_consumer, work);
 	unsigned int left = c->opts.budget;
-	bool armed = false;
+	bool armed = false, more;
 	int ret = 0, gone = 0, err;
 
 	/* Whoever wakes the endpoint comes here, paused or not. */
@@ -293,7 +293,9 @@ static void shmring_rx_work(struct work_struct *work)
 		ret = shmring_rx_deliver(c);
 		if (ret > 0)
 			break;
-		if (!ret)
+		/* Of several lanes the others may have something. */
+		more = !ret || (ret != -EAGAIN && shmring_is_group(c->m.ring));
+		if (more)
 			armed = false;	/* whose it was may have come since */
 		if (ret != -EAGAIN)
 			left--;	/* a liar has no more than its turn, either */
@@ -303,8 +305,7 @@ static void shmring_rx_work(struct work_struct *work)
 			shmring_rx_release(c);
 			continue;
 		}
-		/* Of several lanes the others may have something. */
-		if (!ret || (ret != -EAGAIN && shmring_is_group(c->m.ring)))
+		if (more)
 			continue;
 		if (armed) {
 			err = shmring_rx_check(c);
@@ -354,10 +355,9 @@ EXPORT_SYMBOL_GPL(shmring_consumer_resume);
 
 /* ---- beginning and end ----------------------------------------------------- */
 
-static int shmring_rx_start(struct shmring_consumer *c)
+/* Before it joins: who could not stay would have been there, and closed, for the producers. */
+static int shmring_rx_prepare(struct shmring_consumer *c, const struct shmring_ring *ring)
 {
-	const struct shmring_ring *ring = c->m.ring;
-
 	c->in = shmring_kernel_in_of(ring);
 	c->max_record = ring->full_policy == SHMRING_FULL_OVERWRITE ?
 			shmring_overwrite_max(ring->data_size) :
@@ -368,7 +368,7 @@ static int shmring_rx_start(struct shmring_consumer *c)
 		if (!c->copy)
 			return -ENOMEM;
 	}
-	return c->in->start(c);
+	return 0;
 }
 
 static int shmring_rx_check_opts(const struct shmring_ref *ref,
@@ -414,10 +414,13 @@ struct shmring_consumer *shmring_consumer_attach(const struct shmring_ref *ref, 
 	c->opts.budget = c->opts.budget ?: SHMRING_BUDGET;
 	c->copied = -1;
 	INIT_WORK(&c->work, shmring_rx_work);
+	err = shmring_rx_prepare(c, ref->ring);
+	if (err)
+		goto err_free;
 	err = shmring_member_attach(&c->m, ref, SHMRING_ROLE_CONSUMER, node);
 	if (err)
 		goto err_free;
-	err = shmring_rx_start(c);
+	err = c->in->start(c);
 	if (err)
 		goto err_detach;
 	if (opts) {
@@ -428,9 +431,9 @@ struct shmring_consumer *shmring_consumer_attach(const struct shmring_ref *ref, 
 	return c;
 
 err_detach:
-	kvfree(c->copy);
 	shmring_member_detach(&c->m);
 err_free:
+	kvfree(c->copy);
 	kfree(c);
 	return ERR_PTR(err);
 }
