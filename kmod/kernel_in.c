@@ -27,10 +27,14 @@ static u64 shmring_lane_end(struct shmring_ring *ring, u32 lane)
  * What a predecessor said to have read need not end at a record: then all there is counts.
  * Return: where to begin.
  */
-static u64 shmring_kept(const unsigned char *data, u64 mask, u64 pos, u64 end)
+static u64 shmring_kept(struct shmring_ring *ring, u32 lane, const unsigned char *data, u64 pos)
 {
-	return IS_ALIGNED(end, SHMRING_REC_ALIGN) && shmring_lane_gap(data, mask, pos, end) ?
-	       end : pos;
+	u64 end = shmring_lane_end(ring, lane), mask = ring->data_size - 1;
+	u64 kept = shmring_lane_kept(data, mask, pos, end);
+
+	if (kept == pos || shmring_lane_end(ring, lane) == end)
+		return kept;
+	return shmring_lane_kept(data, mask, pos, shmring_lane_end(ring, lane));
 }
 
 /* ---- SPSC ------------------------------------------------------------------ */
@@ -39,14 +43,12 @@ static int shmring_pair_start(struct shmring_consumer *c)
 {
 	struct shmring_ring *ring = c->m.ring;
 	struct shmring_spsc_rx *rx = &c->rx;
-	u64 end;
 
 	/* The position was repaired when the slot was taken. */
 	rx->data = shmring_member_lane(&c->m, 0);
 	rx->mask = ring->data_size - 1;
 	rx->mine = ring->cursor[c->m.ep.slot];
-	end = shmring_lane_end(ring, SHMRING_SLOT_PRODUCER);
-	rx->done = shmring_kept(rx->data, rx->mask, READ_ONCE(rx->mine->pos), end);
+	rx->done = shmring_kept(ring, SHMRING_SLOT_PRODUCER, rx->data, READ_ONCE(rx->mine->pos));
 	if (rx->done != READ_ONCE(rx->mine->pos)) {
 		/* pairs with the load-acquire in shmring_spsc_refresh() */
 		smp_store_release(&rx->mine->pos, rx->done);
@@ -191,8 +193,7 @@ static int shmring_merge_start(struct shmring_consumer *c)
 		if (m->overwrite && shmring_merge_to_end(m, l))
 			return -EAGAIN;
 		if (ring->topology == SHMRING_TOPO_MPSC)
-			lane->done = shmring_kept(lane->data, m->mask, lane->done,
-						  shmring_lane_end(ring, l));
+			lane->done = shmring_kept(ring, l, lane->data, lane->done);
 		moved |= lane->done != READ_ONCE(m->mine->lane[l].pos);
 	}
 	shmring_merge_begin(m);

@@ -30,6 +30,25 @@ void shmring_group_start(struct shmring_handle *h, struct shmring_group *g)
 }
 
 /**
+ * shmring_kept() - where a consumer begins
+ * @h: consumer of an SPSC or MPSC ring
+ * @lane: the lane
+ * @data: that, mapped twice in a row
+ * @from: where its predecessor was, by what it said
+ */
+uint64_t shmring_kept(const struct shmring_handle *h, uint32_t lane, const unsigned char *data,
+		      uint64_t from)
+{
+	const __u64 *pos = &h->cursor[lane]->pos, mask = h->geo.data_size - 1;
+	/* pairs with the store-release in shmring_spsc_publish(), shmring_lane_publish() */
+	uint64_t end = shmring_load_acquire(pos), kept = shmring_lane_kept(data, mask, from, end);
+
+	if (kept == from || shmring_load_acquire(pos) == end)
+		return kept;
+	return shmring_lane_kept(data, mask, from, shmring_load_acquire(pos));
+}
+
+/**
  * shmring_lane_records() - how many records are in a lane
  * @data: the lane, mapped twice in a row
  * @mask: its bytes - 1

@@ -433,6 +433,8 @@ int shmring_make_space(struct shmring *r, size_t len, void **payload, uint64_t d
 /* group.c */
 void shmring_group_start(struct shmring_handle *h, struct shmring_group *g);
 void shmring_group_look(struct shmring_handle *h);
+uint64_t shmring_kept(const struct shmring_handle *h, uint32_t lane, const unsigned char *data,
+		      uint64_t from);
 uint64_t shmring_lane_records(const unsigned char *data, uint64_t mask, uint64_t from,
 			      uint64_t most);
 uint64_t shmring_lane_bytes(const unsigned char *data, uint64_t mask, uint64_t from, uint64_t end);

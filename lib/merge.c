@@ -63,8 +63,6 @@ static int shmring_merge_to_end(struct shmring_merge *m, uint32_t l)
 static int shmring_merge_at(struct shmring_handle *h, struct shmring_merge *m, uint32_t l)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
-	/* pairs with the store-release in shmring_lane_publish() */
-	uint64_t end = shmring_load_acquire(&h->cursor[l]->pos);
 
 	lane->done = shmring_load(&h->mine->lane[l].pos);
 	if (h->geo.topology == SHMRING_TOPO_BROADCAST)
@@ -72,9 +70,8 @@ static int shmring_merge_at(struct shmring_handle *h, struct shmring_merge *m, u
 	else if (lane->done & (SHMRING_REC_ALIGN - 1))
 		return -EPROTO;
 	/* Not at a record, or not any more by what a liar tells: all of it counts as read. */
-	else if (shmring_lane_gap(lane->data, m->mask, lane->done, end) &&
-		 !(end & (SHMRING_REC_ALIGN - 1)))
-		lane->done = end;
+	else
+		lane->done = shmring_kept(h, l, lane->data, lane->done);
 	return 0;
 }
 

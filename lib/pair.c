@@ -32,7 +32,7 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 	struct shmring_spsc_rx *rx = &h->core.rx;
 	/* pairs with the store-release in shmring_spsc_publish() */
 	uint64_t end = shmring_load_acquire(&h->cursor[0]->pos);
-	uint64_t pos = shmring_load(&h->mine->pos);
+	uint64_t pos = shmring_load(&h->mine->pos), kept;
 
 	if ((pos & (SHMRING_REC_ALIGN - 1)) ||
 	    shmring_spsc_used(end, pos, h->geo.data_size) == SHMRING_SPSC_IMPOSSIBLE)
@@ -40,8 +40,9 @@ static int shmring_pair_start_in(struct shmring_handle *h)
 	rx->data = h->data;
 	rx->mask = h->geo.data_size - 1;
 	/* What a predecessor said to have read need not end at a record: then all of it counts. */
-	if (shmring_lane_gap(rx->data, rx->mask, pos, end) && !(end & (SHMRING_REC_ALIGN - 1))) {
-		pos = end;
+	kept = shmring_kept(h, 0, rx->data, pos);
+	if (kept != pos) {
+		pos = kept;
 		/* pairs with the load-acquire in shmring_spsc_refresh() */
 		shmring_store_release(&h->mine->pos, pos);
 		h->ops->wake(h, 0);

@@ -232,4 +232,28 @@ static inline int shmring_lane_gap(const unsigned char *data, __u64 mask, __u64 
 	return pos != end;
 }
 
+/**
+ * shmring_lane_kept() - can a consumer begin where its predecessor was?
+ * @data: the lane, mapped twice in a row
+ * @mask: its bytes - 1
+ * @from: that position, a multiple of SHMRING_REC_ALIGN
+ * @end: the producer's position, loaded by acquire
+ *
+ * If records lead from there to where the producer tells to be; or from where that is to there, and
+ * it has not told of what was read. What was read it may write over, but not before it told: then
+ * this has to be asked once more.
+ *
+ * Context: as shmring_lane_gap().
+ *
+ * Return: @from; or @end, and what is there counts as read.
+ */
+static inline __u64 shmring_lane_kept(const unsigned char *data, __u64 mask, __u64 from, __u64 end)
+{
+	int ahead = (__s64)(from - end) > 0;
+
+	if (end & (SHMRING_REC_ALIGN - 1))
+		return from;
+	return shmring_lane_gap(data, mask, ahead ? end : from, ahead ? from : end) ? end : from;
+}
+
 #endif /* SHMRING_GROUP_H */
