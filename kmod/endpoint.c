@@ -234,9 +234,10 @@ static void shmring_producer_prepare(struct shmring_ring *ring, u32 slot)
 {
 	u64 told = READ_ONCE(ring->cursor[slot]->pos);
 
-	if (ring->topology != SHMRING_TOPO_BROADCAST)
+	if (ring->topology != SHMRING_TOPO_MPSC && ring->topology != SHMRING_TOPO_BROADCAST)
 		return;
-	if (ring->full_policy != SHMRING_FULL_OVERWRITE) {
+	if (ring->topology == SHMRING_TOPO_BROADCAST &&
+	    ring->full_policy != SHMRING_FULL_OVERWRITE) {
 		told = shmring_broadcast_told(&ring->group, slot, ring->data_size);
 		WRITE_ONCE(ring->cursor[slot]->pos, told);
 	}

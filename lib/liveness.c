@@ -287,10 +287,12 @@ static void shmring_lane_begin(struct shmring_handle *h)
 	};
 	uint64_t told;
 
-	if (h->geo.topology != SHMRING_TOPO_BROADCAST || !shmring_is_producer(h))
+	if (!shmring_is_producer(h) || (h->geo.topology != SHMRING_TOPO_MPSC &&
+					h->geo.topology != SHMRING_TOPO_BROADCAST))
 		return;
 	told = shmring_load(&h->mine->pos);
-	if (h->geo.full_policy != SHMRING_FULL_OVERWRITE) {
+	if (h->geo.topology == SHMRING_TOPO_BROADCAST &&
+	    h->geo.full_policy != SHMRING_FULL_OVERWRITE) {
 		told = shmring_broadcast_told(&g, h->slot, h->geo.data_size);
 		shmring_store(&h->mine->pos, told);
 	}

@@ -741,6 +741,92 @@ static void next_consumer_begins_at_a_record(void)
 	}
 }
 
+/*
+ * A producer changes the header of a record that a consumer looks at, tells to be before it, and is
+ * gone: where the old header leads, the successor's records do not. They are heard all the same.
+ */
+static void header_changed_under_a_reader(uint32_t topology)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t n = 7, in = 0;
+	uint32_t *lane;
+	size_t bytes;
+
+	o.topology = topology;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(p, 0));
+	NEED(lane = shmring_data(p, &bytes));
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	CHECK_EQ(shmring_peek(c, &payload, 0), 8);
+	lane[0] = SHMRING_REC_READY | 40;
+	lane[4] = 0x12345678;
+	shmring_store(&cursor->pos, 0);
+	munmap(cursor, 4096);
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	CHECK_EQ(shmring_release(c), 0);
+	CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EBADMSG);
+	for (n = 0; n < 1000 && !test_bad; n++) {
+		CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+		CHECK_EQ(in, n);
+	}
+	shmring_close(p);
+	shmring_close(c);
+}
+
+static void header_changed_under_a_reader_mpsc(void)
+{
+	header_changed_under_a_reader(SHMRING_TOPO_MPSC);
+}
+
+static void header_changed_under_a_reader_broadcast(void)
+{
+	header_changed_under_a_reader(SHMRING_TOPO_BROADCAST);
+}
+
+/* Ahead of what its producer tells, and not by a record of its: likewise. */
+static void next_consumer_begins_not_ahead(void)
+{
+	static const uint32_t topologies[] = { SHMRING_TOPO_SPSC, SHMRING_TOPO_MPSC };
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	unsigned int k;
+	uint64_t n, in = 0;
+
+	for (k = 0; k < 2; k++) {
+		struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+
+		o.topology = topologies[k];
+		o.producers = k;
+		NEED(!test_pair(&o, &p, &c));
+		for (n = 0; n < 10; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, 0), 8);
+		}
+		NEED(cursor = cursor_of(c, 1));
+		if (k)
+			shmring_store(&cursor->lane[0].pos, 2048);
+		else
+			shmring_store(&cursor->pos, 2048);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		for (n = 0; n < 1000 && !test_bad; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+			CHECK_EQ(in, n);
+		}
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 /* Records that a producer tells of, and that are not there, make no threshold, and no work. */
 static void forged_records(void)
 {
@@ -1281,6 +1367,9 @@ int main(void)
 	RUN(position_behind_a_record);
 	RUN(headers_in_a_circle);
 	RUN(next_consumer_begins_at_a_record);
+	RUN(next_consumer_begins_not_ahead);
+	RUN(header_changed_under_a_reader_mpsc);
+	RUN(header_changed_under_a_reader_broadcast);
 	RUN(next_consumer_of_one_that_wanders);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);

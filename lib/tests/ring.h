@@ -184,9 +184,9 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 	tx->mine = r->cursor[slot];
 	if (ring_tickets(r))
 		tx->chain = SHMRING_REC_CHAIN;
-	if (r->topology == SHMRING_TOPO_BROADCAST) {
+	if (r->topology == SHMRING_TOPO_BROADCAST || r->topology == SHMRING_TOPO_MPSC) {
 		pos = shmring_load(&tx->mine->pos);
-		if (!r->overwrite) {
+		if (r->topology == SHMRING_TOPO_BROADCAST && !r->overwrite) {
 			pos = shmring_broadcast_told(&t->g, slot, r->size);
 			shmring_store(&tx->mine->pos, pos);
 		}

@@ -87,6 +87,7 @@ static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct 
  * @bound: of a record that ends behind it shmring_lane_beyond() is to be asked; not where the
  *	limit says how far records can be (OVERWRITE)
  * @astray: what its producer writes will never come here: go on where it began
+ * @led: it went on where that producer told to be, which it does once
  * @released: records released from this lane
  * @noted: which place of its tally was written last
  */
@@ -111,6 +112,7 @@ struct shmring_merge_lane {
 	__u64 released;
 	__u32 noted;
 	__u32 astray;
+	__u32 led;
 };
 
 /**
@@ -311,6 +313,15 @@ static inline int shmring_merge_astray(const struct shmring_merge *m, __u32 l)
 	       shmring_spsc_used(told, lane->head, size) == SHMRING_SPSC_IMPOSSIBLE;
 }
 
+/* What is before @pos in a lane is given up: there is nothing ahead of it. */
+static inline void shmring_merge_go(struct shmring_merge *m, __u32 l, __u64 pos)
+{
+	m->lane[l].done = pos;
+	m->lane[l].head = pos;
+	shmring_merge_tell(m, l);
+	m->skipped = 1;
+}
+
 /*
  * Nonsense that a predecessor of the lane's producer left: go on where that one began, or
  * at a mark. Return: whether it is such.
@@ -325,11 +336,31 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 		return 1;	/* once that is released */
 	if (m->overwrite)
 		return shmring_merge_resync(m, l, 1) > 0;
-	lane->done = lane->begin;
-	lane->head = lane->begin;
 	lane->astray = 0;
-	shmring_merge_tell(m, l);
-	m->skipped = 1;
+	shmring_merge_go(m, l, lane->begin);
+	return 1;
+}
+
+/*
+ * Nonsense that no header of the lane's producer leads to: a predecessor changed some between this
+ * consumer's look and its successor's, or had that one begin behind it. Go on where the producer
+ * tells to be, if it told anything itself; once, for it may be the one that lies. Return: likewise.
+ */
+static inline int shmring_merge_follow(struct shmring_merge *m, __u32 l, __u32 word)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 told;
+
+	if (m->overwrite || lane->generation < 2 || lane->led || lane->ahead)
+		return 0;
+	/* pairs with the store-release in shmring_lane_publish(): then the word, once more */
+	told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
+	if (told == lane->begin || (told & (SHMRING_REC_ALIGN - 1)) ||
+	    told - lane->head - 1 > m->mask ||
+	    shmring_load(shmring_merge_word(m, l, lane->head)) != word)
+		return 0;
+	lane->led = 1;
+	shmring_merge_go(m, l, told);
 	return 1;
 }
 
@@ -377,6 +408,8 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 
 	if (shmring_merge_skip(m, l))
 		return lane->ahead ? 0 : err;
+	if (shmring_merge_follow(m, l, word))
+		return err;
 	lane->word = word;
 	m->broken |= 1u << l;
 	shmring_lane_leave(m->mine, l, lane->head, word, lane->generation, lane->limit);
@@ -440,7 +473,8 @@ static inline void shmring_merge_mend(struct shmring_merge *m)
 		mended = word != lane->word || shmring_merge_believed(m, l, word);
 		if (shmring_merge_lapped(m, l, lane->head))	/* then no word says anything */
 			mended = shmring_merge_resync(m, l, 0) > 0;
-		if (mended || (!lane->ahead && shmring_merge_skip(m, l))) {
+		if (mended || (!lane->ahead && shmring_merge_skip(m, l)) ||
+		    shmring_merge_follow(m, l, word)) {
 			m->broken &= ~(1u << l);
 		} else if (lane->limit != limit) {
 			lane->word = word;
@@ -525,6 +559,7 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	if (generation == lane->generation)
 		return;
 	lane->blamed = 0;
+	lane->led = 0;
 	lane->astray = (__u32)shmring_merge_astray(m, l);
 	if (lane->astray && shmring_merge_skip(m, l))
 		m->ready &= ~(1u << l);

@@ -538,7 +538,7 @@ struct shmring_witness {
  * @orphan: (k) by slot
  * @witness: (k) by slot
  * @begin: (k) by slot: where the predecessor of a lane's present producer told to have ended,
- *	so where that one began; of a BROADCAST ring. Written before the slot's generation
+ *	so where that one began; of MPSC and BROADCAST rings. Written before the slot's generation
  * @resv3: zero
  */
 struct shmring_meta {
