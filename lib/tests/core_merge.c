@@ -393,6 +393,26 @@ static void merge_broken_for_long(void)
 	}
 }
 
+/* A producer forges its last ticket, and is gone: its successor has its place among the others. */
+static void forged_ticket_is_not_inherited(void)
+{
+	__u32 id;
+
+	begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+	CHECK_EQ(ring_send(&tx[1], 0, 8), 0);
+	record(1, 0)->aux += 1u << 30;
+	NEXT(0, 0);
+	ring_release(&rx[0]);
+	ring_end(&r, 1, SHMRING_SLOT_DEAD);
+	CHECK(ring_tx_begin(&r, 1, &tx[1]) >= 0);
+	settle();
+	for (id = 1; id < 201; id++)
+		CHECK_EQ(ring_send(&tx[id % 2], id, 8), 0);
+	for (id = 1; id < 201 && !test_bad; id++)
+		NEXT(0, id);
+	ring_free(&r);
+}
+
 /* What a consumer takes for nonsense its successor's producer takes for the end. */
 static void recover_flags(void)
 {
@@ -463,6 +483,7 @@ int main(void)
 	RUN(merge_back_into_batch);
 	RUN(merge_chain);
 	RUN(forged_tickets);
+	RUN(forged_ticket_is_not_inherited);
 	RUN(merge_broken);
 	RUN(merge_broken_again);
 	RUN(merge_broken_for_long);

@@ -24,6 +24,7 @@
  *
  *  - in a lane tickets rise by one at least, and never fall behind what the counter was
  *    (the horizon) before a look that found the lane empty;
+ *  - one that is far ahead of the horizon is no later than the counter, which is read again;
  *  - a position allows no more records in a row than a lane can hold;
  *  - a batch is delivered in a row, but no longer than a lane can hold.
  *
@@ -174,6 +175,7 @@ struct shmring_merge {
 #define SHMRING_TOLD_AGAIN	4096	/* bytes: the producer's line is not to be taken often */
 #define SHMRING_LOOKS_AGAIN	64	/* looks: likewise, and the counter's */
 #define SHMRING_TICKETS_AHEAD	(1u << 30)
+#define SHMRING_TICKETS_UNSEEN	(1 << 16)	/* since the counter was last read, if so many */
 
 static inline const __u32 *shmring_merge_word(const struct shmring_merge *m, __u32 lane,
 					      __u64 pos)
@@ -377,6 +379,21 @@ static inline __u32 shmring_merge_ticket(const struct shmring_merge *m,
 	return (__s32)(ticket - lane->floor) < 0 ? lane->floor : ticket;
 }
 
+/* Is a ticket so far ahead of the counter, as last read, that it may be one that nobody took? */
+static inline int shmring_merge_early(const struct shmring_merge *m, __u32 ticket)
+{
+	return (__s32)(ticket - m->horizon) >= SHMRING_TICKETS_UNSEEN;
+}
+
+/* Then who comes after its producer in this lane would wait behind all others for that long. */
+static inline __u32 shmring_merge_taken(struct shmring_merge *m, __u32 ticket)
+{
+	if (shmring_likely(!shmring_merge_early(m, ticket)))
+		return ticket;
+	shmring_merge_count(m);
+	return (__s32)(ticket - m->horizon) < 0 ? ticket : m->horizon - 1;
+}
+
 /* Ask a lane's producer how far it is. */
 static inline void shmring_merge_told(struct shmring_merge *m, __u32 l)
 {
@@ -530,6 +547,8 @@ static inline int shmring_merge_look(struct shmring_merge *m, __u32 l, int all)
 	err = shmring_merge_doubt(m, l, word, len);
 	if (shmring_unlikely(err))
 		return err == -EAGAIN ? 0 : shmring_merge_nonsense(m, l, word, err);
+	if (m->tickets && !(word & SHMRING_REC_CHAIN))
+		ticket = shmring_merge_taken(m, ticket);
 	ticket = shmring_merge_ticket(m, lane, word, ticket);
 	if (!(word & SHMRING_REC_CHAIN))
 		lane->chain = lane->head;
@@ -901,7 +920,10 @@ static inline long shmring_merge_more(struct shmring_merge *m, __u64 cap, const 
 	if (len < 0 || (__u64)len > cap || m->overwrite || (__s64)(next - lane->bound) > 0)
 		return -EAGAIN;
 	if (m->tickets) {
-		ticket = shmring_merge_ticket(m, lane, word, shmring_load(header + 1));
+		ticket = shmring_load(header + 1);
+		if (!(word & SHMRING_REC_CHAIN) && shmring_merge_early(m, ticket))
+			return -EAGAIN;
+		ticket = shmring_merge_ticket(m, lane, word, ticket);
 		if (!(word & SHMRING_REC_CHAIN))
 			lane->chain = lane->head;
 		else if (lane->head - lane->chain > m->mask)
