@@ -9,7 +9,7 @@
  * counts. Each endpoint is a program's (the core, as in group.h) or the kernel's (the module's
  * API, by shmring_test.ko). One thread makes all calls, and none of them waits.
  *
- * A failure names the seed and the step; MODEL_SEED=N does that one and tells of each call.
+ * A failure names the seed and the step; SHMRING_TEST_SEED=N does that one and tells of each call.
  */
 #include "kernel.h"
 
@@ -961,7 +961,7 @@ static void run(__u32 topology, __u32 policy, __u64 seed)
 	w.policy = policy;
 	w.seed = seed;
 	w.rnd = seed << 16 | topology << 8 | policy;
-	w.trace = !!getenv("MODEL_SEED");
+	w.trace = !!getenv("SHMRING_TEST_SEED");
 	for (int k = 0; k < 8; k++)
 		any(2);
 	w.producers = topology == SPSC ? 1 : 1 + (__u32)any(LANES);
@@ -1013,7 +1013,7 @@ FIXTURE_TEARDOWN(model)
 
 TEST_F(model, holds)
 {
-	const char *only = getenv("MODEL_SEED");
+	const char *only = getenv("SHMRING_TEST_SEED");
 	__u64 seed = only ? strtoull(only, NULL, 0) : 1;
 	__u64 last = only ? seed : SEEDS;
 
