@@ -81,6 +81,52 @@ static void run(uint32_t topology, uint32_t policy, uint64_t seed)
 	end_run();
 }
 
+/* ---- known ones ----------------------------------------------------------------------- */
+
+/*
+ * Only the first record of a batch has a ticket. Whoever is killed giving back a part of one, and
+ * what came before it in another lane, gives back that first.
+ */
+static unsigned int release_part(void)
+{
+	uint64_t kills;
+	unsigned int k;
+
+	for (k = 1; !test_bad; k++) {
+		start_ring(MPSC, SHMRING_FULL_WAIT, 2, 1);
+		if (!test_bad)
+			send_one(&m.lane[1], 40);
+		if (!test_bad)
+			send_many(&m.lane[0], 3, 40);
+		if (!test_bad)
+			do_peek(m.reader, 3);
+		CHECK_EQ(m.reader->seen, 3);
+		kills = m.kills;
+		until_kill = k;
+		if (!test_bad)
+			do_release(m.reader);
+		kills = m.kills - kills;
+		end_run();
+		if (!kills)
+			break;
+	}
+	return k;
+}
+
+static void part_of_a_batch(void)
+{
+	pid_t pid;
+
+	if (test_backend() == SHMRING_BACKEND_DEVICE)
+		SKIP("the kernel ends its endpoints itself");
+	pid = test_fork();
+	if (!pid) {
+		CHECK(release_part() > 3);
+		test_exit();
+	}
+	CHECK_EQ(test_reap(pid), 0);
+}
+
 /* ---- all runs ------------------------------------------------------------------------- */
 
 /* In a child: a crash is told of like any other failure, and what leaks is gone with it. */
@@ -151,5 +197,6 @@ int main(void)
 	RUN(queue_in_a_row);
 	RUN(broadcast_in_a_row);
 	RUN(overwrite_in_a_row);
+	RUN(part_of_a_batch);
 	DONE();
 }

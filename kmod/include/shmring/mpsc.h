@@ -993,10 +993,16 @@ static inline int shmring_merge_release(struct shmring_merge *m)
 {
 	__u32 l;
 
-	for (; m->touched; m->touched &= m->touched - 1) {
+	while (m->touched) {
 		struct shmring_merge_lane *lane;
+		/*
+		 * The lane of the last record comes last: it may end inside of a batch, where there
+		 * are no tickets, and who goes on there begins with it.
+		 */
+		__u32 before = m->touched & ~(1u << m->turn);
 
-		l = (__u32)__builtin_ctz(m->touched);
+		l = (__u32)__builtin_ctz(before ? before : m->touched);
+		m->touched &= ~(1u << l);
 		lane = &m->lane[l];
 		lane->done = lane->head;
 		lane->records += lane->ahead;
