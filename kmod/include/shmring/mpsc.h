@@ -344,6 +344,35 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 }
 
 /*
+ * A record of @len bytes is at the lane's head: can that be? Return: 0; -EAGAIN: it is not there
+ * any more; -EBADMSG, -EPROTO.
+ */
+static inline int shmring_merge_doubt(struct shmring_merge *m, __u32 l, __u32 word, long len)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 end = lane->head + shmring_record_size((__u64)len);
+
+	if (m->overwrite)	/* So long a one nobody could read before it is overwritten. */
+		return (__u64)len > shmring_overwrite_max(m->mask + 1) ? -EBADMSG : 0;
+	if (shmring_likely((__s64)(end - lane->bound) <= 0))
+		return 0;
+	if (shmring_lane_beyond(&shmring_group_cursor(&m->g, l)->pos, lane->done, end, m->mask,
+				&lane->bound))
+		return -EPROTO;
+	return shmring_load(shmring_merge_word(m, l, lane->head)) == word ? 0 : -EAGAIN;
+}
+
+/* A record was farther on than its producer told: is it still, of what is told now? */
+static inline int shmring_merge_believed(struct shmring_merge *m, __u32 l, __u32 word)
+{
+	const struct shmring_merge_lane *lane = &m->lane[l];
+	long len = shmring_lane_header(word, m->tickets ? SHMRING_REC_CHAIN : 0,
+				       m->mask - (lane->head - lane->done));
+
+	return len >= 0 && !m->overwrite && !shmring_merge_doubt(m, l, word, len);
+}
+
+/*
  * Nonsense that no header of the lane's producer leads to: a predecessor changed some between this
  * consumer's look and its successor's, or had that one begin behind it. Go on where the producer
  * tells to be, if it told anything itself; once, for it may be the one that lies. Return: likewise.
@@ -359,7 +388,9 @@ static inline int shmring_merge_follow(struct shmring_merge *m, __u32 l, __u32 w
 	told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
 	if (told == lane->begin || (told & (SHMRING_REC_ALIGN - 1)) ||
 	    told - lane->head - 1 > m->mask ||
-	    shmring_load(shmring_merge_word(m, l, lane->head)) != word)
+	    shmring_load(shmring_merge_word(m, l, lane->head)) != word ||
+	    shmring_merge_believed(m, l, word) ||	/* it is its first, and told by now */
+	    shmring_load(&m->g.meta->slot[l].generation) != lane->generation)
 		return 0;
 	lane->led = 1;
 	shmring_merge_go(m, l, told);
@@ -434,35 +465,6 @@ static inline int shmring_merge_nonsense(struct shmring_merge *m, __u32 l, __u32
 		return 0;
 	lane->blamed = at;
 	return err;
-}
-
-/*
- * A record of @len bytes is at the lane's head: can that be? Return: 0; -EAGAIN: it is not there
- * any more; -EBADMSG, -EPROTO.
- */
-static inline int shmring_merge_doubt(struct shmring_merge *m, __u32 l, __u32 word, long len)
-{
-	struct shmring_merge_lane *lane = &m->lane[l];
-	__u64 end = lane->head + shmring_record_size((__u64)len);
-
-	if (m->overwrite)	/* So long a one nobody could read before it is overwritten. */
-		return (__u64)len > shmring_overwrite_max(m->mask + 1) ? -EBADMSG : 0;
-	if (shmring_likely((__s64)(end - lane->bound) <= 0))
-		return 0;
-	if (shmring_lane_beyond(&shmring_group_cursor(&m->g, l)->pos, lane->done, end, m->mask,
-				&lane->bound))
-		return -EPROTO;
-	return shmring_load(shmring_merge_word(m, l, lane->head)) == word ? 0 : -EAGAIN;
-}
-
-/* A record was farther on than its producer told: is it still, of what is told now? */
-static inline int shmring_merge_believed(struct shmring_merge *m, __u32 l, __u32 word)
-{
-	const struct shmring_merge_lane *lane = &m->lane[l];
-	long len = shmring_lane_header(word, m->tickets ? SHMRING_REC_CHAIN : 0,
-				       m->mask - (lane->head - lane->done));
-
-	return len >= 0 && !m->overwrite && !shmring_merge_doubt(m, l, word, len);
 }
 
 /*
