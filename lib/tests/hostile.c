@@ -790,6 +790,65 @@ static void header_changed_under_a_reader_broadcast(void)
 	header_changed_under_a_reader(SHMRING_TOPO_BROADCAST);
 }
 
+/*
+ * A producer has a consumer go on, takes back what led there, and is gone: its successor begins
+ * behind, within a lane. What is sent is received, and not what lies around from before.
+ */
+static void ahead_of_the_next_producer(uint32_t topology)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t n = 7, in = 0;
+	unsigned int k;
+	uint32_t *lane;
+	size_t bytes;
+	long len;
+
+	o.topology = topology;
+	o.producers = 1;
+	o.consumers = 1;
+	NEED(!test_pair(&o, &p, &c));
+	NEED(cursor = cursor_of(p, 0));
+	NEED(lane = shmring_data(p, &bytes));
+	CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+	lane[0] = SHMRING_REC_READY | 2000;
+	CHECK_EQ(shmring_peek(c, &payload, 0), 2000);
+	if (topology == SHMRING_TOPO_BROADCAST)
+		CHECK_EQ(shmring_release(c), 0);
+	for (k = 0; k < 1024; k += 4)
+		lane[k] = k ? SHMRING_REC_READY | 8 : 0;
+	shmring_store(&cursor->pos, topology == SHMRING_TOPO_BROADCAST ? 0 : 16);
+	munmap(cursor, 4096);
+	shmring_close(p);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+	if (topology != SHMRING_TOPO_BROADCAST)
+		CHECK_EQ(shmring_release(c), 0);
+	/* Of what lies around it may take some before it hears of the new producer. */
+	do
+		len = shmring_recv(c, &in, 8, SHMRING_NOWAIT);
+	while (len == 8 && ++n < 1000);
+	CHECK_EQ(len, -EPROTO);
+	for (n = 0; n < 1000 && !test_bad; n++) {
+		CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+		CHECK_EQ(in, n);
+	}
+	shmring_close(p);
+	shmring_close(c);
+}
+
+static void ahead_of_the_next_producer_mpsc(void)
+{
+	ahead_of_the_next_producer(SHMRING_TOPO_MPSC);
+}
+
+static void ahead_of_the_next_producer_broadcast(void)
+{
+	ahead_of_the_next_producer(SHMRING_TOPO_BROADCAST);
+}
+
 /* Ahead of what its producer tells, and not by a record of its: likewise. */
 static void next_consumer_begins_not_ahead(void)
 {
@@ -1370,6 +1429,8 @@ int main(void)
 	RUN(next_consumer_begins_not_ahead);
 	RUN(header_changed_under_a_reader_mpsc);
 	RUN(header_changed_under_a_reader_broadcast);
+	RUN(ahead_of_the_next_producer_mpsc);
+	RUN(ahead_of_the_next_producer_broadcast);
 	RUN(next_consumer_of_one_that_wanders);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);

@@ -320,6 +320,7 @@ static inline void shmring_merge_go(struct shmring_merge *m, __u32 l, __u64 pos)
 {
 	m->lane[l].done = pos;
 	m->lane[l].head = pos;
+	m->lane[l].bound = pos;
 	shmring_merge_tell(m, l);
 	m->skipped = 1;
 }
@@ -344,6 +345,45 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
 }
 
 /*
+ * Is it ahead of where the lane's producer tells to be, with nothing published there? Then no
+ * header of that one's led here. Who has published and not told yet has a record there.
+ */
+static inline int shmring_merge_misled(const struct shmring_merge *m, __u32 l)
+{
+	const __u64 *pos = &shmring_group_cursor(&m->g, l)->pos;
+	const struct shmring_merge_lane *lane = &m->lane[l];
+	__u64 told;
+
+	if (m->overwrite || lane->generation < 2 || lane->led || lane->ahead)
+		return 0;
+	/* pairs with the store-release in shmring_lane_publish(): the position, word, position */
+	told = shmring_load_acquire(pos);
+	/* An MPSC ring's producer begins where its consumer says to be, not where META says. */
+	return !(told & (SHMRING_REC_ALIGN - 1)) && lane->head - told - 1 < m->mask &&
+	       (m->rejoin || told != lane->begin) &&
+	       !shmring_load_acquire(shmring_merge_word(m, l, told)) && shmring_load(pos) == told;
+}
+
+/*
+ * Back to where the lane's producer tells to be. It may not have been gated by this consumer's
+ * position, so it is asked again once that is told, as by who joins.
+ */
+static inline void shmring_merge_return(struct shmring_merge *m, __u32 l, __u64 told)
+{
+	struct shmring_merge_lane *lane = &m->lane[l];
+
+	lane->led = 1;
+	shmring_merge_go(m, l, told);
+	shmring_fence();	/* pairs with the fence in shmring_broadcast_refresh() */
+	/* pairs with the store-release in shmring_lane_publish() */
+	told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
+	/* A successor that is not noticed yet has all it sends received. */
+	if (!(told & (SHMRING_REC_ALIGN - 1)) &&
+	    shmring_load(&m->g.meta->slot[l].generation) == lane->generation)
+		shmring_merge_go(m, l, told);
+}
+
+/*
  * A record of @len bytes is at the lane's head: can that be? Return: 0; -EAGAIN: it is not there
  * any more; -EBADMSG, -EPROTO.
  */
@@ -356,7 +396,8 @@ static inline int shmring_merge_doubt(struct shmring_merge *m, __u32 l, __u32 wo
 		return (__u64)len > shmring_overwrite_max(m->mask + 1) ? -EBADMSG : 0;
 	if (shmring_likely((__s64)(end - lane->bound) <= 0))
 		return 0;
-	if (shmring_lane_beyond(&shmring_group_cursor(&m->g, l)->pos, lane->done, end, m->mask,
+	if (shmring_merge_misled(m, l) ||
+	    shmring_lane_beyond(&shmring_group_cursor(&m->g, l)->pos, lane->done, end, m->mask,
 				&lane->bound))
 		return -EPROTO;
 	return shmring_load(shmring_merge_word(m, l, lane->head)) == word ? 0 : -EAGAIN;
@@ -380,20 +421,32 @@ static inline int shmring_merge_believed(struct shmring_merge *m, __u32 l, __u32
 static inline int shmring_merge_follow(struct shmring_merge *m, __u32 l, __u32 word)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
-	__u64 told;
+	__u64 told, used;
 
 	if (m->overwrite || lane->generation < 2 || lane->led || lane->ahead)
 		return 0;
 	/* pairs with the store-release in shmring_lane_publish(): then the word, once more */
 	told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
-	if (told == lane->begin || (told & (SHMRING_REC_ALIGN - 1)) ||
-	    told - lane->head - 1 > m->mask ||
+	if (told & (SHMRING_REC_ALIGN - 1))
+		return 0;
+	if (shmring_merge_misled(m, l)) {
+		shmring_merge_return(m, l, told);
+		return 1;
+	}
+	used = shmring_spsc_used(told, lane->head, m->mask + 1);
+	if (told == lane->begin || !used ||
 	    shmring_load(shmring_merge_word(m, l, lane->head)) != word ||
 	    shmring_merge_believed(m, l, word) ||	/* it is its first, and told by now */
 	    shmring_load(&m->g.meta->slot[l].generation) != lane->generation)
 		return 0;
-	lane->led = 1;
-	shmring_merge_go(m, l, told);
+	if (used == SHMRING_SPSC_IMPOSSIBLE) {
+		if (!m->rejoin)
+			return 0;
+		shmring_merge_return(m, l, told);
+	} else {
+		lane->led = 1;
+		shmring_merge_go(m, l, told);
+	}
 	return 1;
 }
 
@@ -581,9 +634,11 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 		return;
 	lane->blamed = 0;
 	lane->led = 0;
+	lane->bound = lane->done;
+	m->ready &= ~(1u << l);		/* its predecessor may have changed that header */
 	lane->astray = (__u32)shmring_merge_astray(m, l);
-	if (lane->astray && shmring_merge_skip(m, l))
-		m->ready &= ~(1u << l);
+	if (lane->astray)
+		shmring_merge_skip(m, l);
 	if (m->broken & 1u << l)
 		shmring_lane_leave(m->mine, l, lane->head, lane->word, lane->generation,
 				   lane->limit);
@@ -638,6 +693,8 @@ static inline void shmring_merge_join(struct shmring_merge *m)
 		l = (__u32)__builtin_ctz(fresh);
 		m->lane[l].floor = shmring_merge_oldest(m);
 		m->lane[l].base = m->lane[l].floor;
+		/* It may have been replaced since this consumer was given a position. */
+		m->lane[l].astray = (__u32)shmring_merge_astray(m, l);
 	}
 }
 
@@ -741,7 +798,7 @@ static inline int shmring_merge_runs(const struct shmring_merge *m, __u32 ticket
  */
 static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
 {
-	__u32 l = shmring_merge_least(m), seen;
+	__u32 l = shmring_merge_least(m), seen, ticket;
 	int err;
 
 	m->run = 0;
@@ -751,16 +808,21 @@ static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
 			return err;
 		l = shmring_merge_least(m);
 	}
-	if (m->tickets && l != SHMRING_NO_LANE) {
+	while (m->tickets && l != SHMRING_NO_LANE) {
 		seen = l;
+		ticket = m->lane[seen].ticket;
 		shmring_merge_ask(m, seen);
 		err = shmring_merge_look_all(m);
 		if (err)
 			return err;
 		l = shmring_merge_least(m);
+		/* If its producer was replaced this look is the first one at what is there now. */
+		if (shmring_unlikely(!(m->ready & 1u << seen) || m->lane[seen].ticket != ticket))
+			continue;
 		if (l != seen)
 			m->until = m->lane[l].head + m->mask;	/* @seen is their bound */
 		shmring_merge_bound(m, l);
+		break;
 	}
 	*chosen = l;
 	return 0;
@@ -856,9 +918,10 @@ static inline int shmring_merge_check(struct shmring_merge *m)
 		/* pairs with the store-release in shmring_lane_publish() */
 		end = shmring_load_acquire(pos);
 		/* The position again: pairs with the store-release in shmring_lane_recover() */
-		if (!shmring_spsc_used(end, head, m->mask + 1) ||
-		    shmring_load_acquire(shmring_merge_word(m, l, head)) ||
-		    shmring_load(pos) != end || shmring_merge_lapped(m, l, head))
+		if (!shmring_merge_misled(m, l) &&
+		    (!shmring_spsc_used(end, head, m->mask + 1) ||
+		     shmring_load_acquire(shmring_merge_word(m, l, head)) ||
+		     shmring_load(pos) != end || shmring_merge_lapped(m, l, head)))
 			continue;
 		bad = shmring_merge_nonsense(m, l, 0, -EPROTO);
 		err = err ? err : bad;
