@@ -133,13 +133,14 @@ TEST_F(lies, of_a_producer_make_the_consumer_look)
 TEST_F(lies, of_a_producer_make_it_look_once)
 {
 	static const __u32 words[] = { 0, 0x12345678 };
-	struct member *p = &self->p[0], *c = &self->c;
+	struct member *p, *c = &self->c;
 	struct shmring_record *rec;
 	__u64 base;
 
 	for (int k = 0; k < 2; k++) {
+		p = &self->p[k];
 		base = p->tx.tail;
-		rec = (void *)(p->lane[0] + base);
+		rec = (void *)(p->lane[k] + base);
 		shmring_store(&rec->word, words[k]);
 		shmring_store(&p->mine->pos, base + 64);
 		EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
@@ -186,6 +187,9 @@ TEST_F(lies, of_a_producer_do_not_hide_its_successor)
 	ASSERT_TRUE(member_attach(p, PRODUCER, self->ring));
 	shmring_store(&p->mine->pos, p->tx.tail + 64);
 	EXPECT_EQ(-EPROTO, check(c));
+	/* Where a lane's second producer tells to be a consumer goes once. */
+	shmring_store(&p->mine->pos, p->tx.tail + 128);
+	check(c);
 	member_close(p);
 	ASSERT_TRUE(until_asleep(child.pid));
 	ASSERT_LE(0, fd = ring_attach_fd(PRODUCER, self->ring));
