@@ -112,8 +112,8 @@ struct shmring_merge_lane {
 	__u64 bound;
 	__u64 released;
 	__u32 noted;
-	__u32 astray;
-	__u32 led;
+	__u32 astray : 1;
+	__u32 led : 1;
 };
 
 /**
@@ -636,7 +636,7 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->led = 0;
 	lane->bound = lane->done;
 	m->ready &= ~(1u << l);		/* its predecessor may have changed that header */
-	lane->astray = (__u32)shmring_merge_astray(m, l);
+	lane->astray = shmring_merge_astray(m, l);
 	if (lane->astray)
 		shmring_merge_skip(m, l);
 	if (m->broken & 1u << l)
@@ -694,7 +694,7 @@ static inline void shmring_merge_join(struct shmring_merge *m)
 		m->lane[l].floor = shmring_merge_oldest(m);
 		m->lane[l].base = m->lane[l].floor;
 		/* It may have been replaced since this consumer was given a position. */
-		m->lane[l].astray = (__u32)shmring_merge_astray(m, l);
+		m->lane[l].astray = shmring_merge_astray(m, l);
 	}
 }
 
@@ -1056,18 +1056,20 @@ static inline int shmring_merge_whole(const struct shmring_merge *m)
  */
 static inline int shmring_merge_release(struct shmring_merge *m)
 {
-	__u32 l;
+	__u32 rest = m->touched, l;
 
-	while (m->touched) {
+	m->touched = 0;
+	while (rest) {
 		struct shmring_merge_lane *lane;
+
+		l = (__u32)__builtin_ctz(rest);
 		/*
 		 * The lane of the last record comes last: it may end inside of a batch, where there
 		 * are no tickets, and who goes on there begins with it.
 		 */
-		__u32 before = m->touched & ~(1u << m->turn);
-
-		l = (__u32)__builtin_ctz(before ? before : m->touched);
-		m->touched &= ~(1u << l);
+		if (shmring_unlikely(rest & (rest - 1)) && l == m->turn)
+			l = (__u32)__builtin_ctz(rest & (rest - 1));
+		rest &= ~(1u << l);
 		lane = &m->lane[l];
 		lane->done = lane->head;
 		lane->records += lane->ahead;
