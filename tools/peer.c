@@ -72,7 +72,7 @@ static bool remember_ends(struct tool_peer *peer)
 void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	bool sends = role == SHMRING_ROLE_PRODUCER, live;
+	bool sends = role == SHMRING_ROLE_PRODUCER, left, live;
 
 	memset(peer, 0, sizeof(*peer));
 	peer->r = r;
@@ -87,13 +87,14 @@ void tool_peer_init(struct tool_peer *peer, struct shmring *r, uint32_t role)
 		peer->room = info.data_size;	/* no record is longer, whoever wrote it */
 	/* Of who was killed nobody may have taken notice yet: this does. */
 	shmring_wait(r, SHMRING_EV_PEER, SHMRING_NOWAIT);
+	/* In this order: one that comes in between is there, and what it sends was not left. */
+	left = shmring_info(r, &info) || info.produced != info.consumed;
 	live = remember_ends(peer);
 	/*
 	 * What senders left behind is to be received, and their ends with it: but for where one is
 	 * there, whose it is more likely than that of one that left a session before.
 	 */
-	if (!live && !sends && info.topology != SHMRING_TOPO_BROADCAST &&
-	    (shmring_info(r, &info) || info.produced != info.consumed)) {
+	if (!live && !sends && left && info.topology != SHMRING_TOPO_BROADCAST) {
 		memset(peer->old, 0, sizeof(peer->old));
 		peer->stale = false;
 	}
