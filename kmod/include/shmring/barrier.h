@@ -24,6 +24,7 @@
 #define shmring_store_release(p, v)	smp_store_release(p, v)	/* partner: at each use */
 #define shmring_fence()			smp_mb()		/* partner: at each use */
 #define shmring_rmb()			smp_rmb()		/* partner: at each use */
+#define shmring_wmb()			smp_wmb()		/* partner: at each use */
 /* For the compiler alone: whoever is on the other side has it done on all CPUs. */
 #define shmring_light_fence()		barrier()
 #define shmring_add(p, n)		((__u64)atomic64_fetch_add(n, (atomic64_t *)(p)))
@@ -80,11 +81,13 @@ static inline void shmring_fence(void)
 	__atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Nor loads that a fence orders: those that need it are acquire loads there. */
+/* Nor loads or stores that a fence orders: those loads are acquire loads there. */
 #define shmring_rmb()			((void)0)
+#define shmring_wmb()			((void)0)
 #else
 #define shmring_fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define shmring_rmb()			__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define shmring_wmb()			__atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
 /* For the compiler alone: whoever is on the other side calls membarrier(2). */

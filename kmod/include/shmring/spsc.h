@@ -32,6 +32,10 @@
  *   shmring_lane_recover   store-release of zero, then of the producer's pos
  *     pairs with           load-acquire of pos in shmring_lane_beyond(), then of the word
  *     so that              what a successor cuts off is not taken for a record any more
+ *   shmring_spsc_gated     own position, write barrier, then records in the room that was found
+ *     pairs with           load-acquire of pos, of a word, then of pos in shmring_kept(),
+ *                          shmring_merge_misled()
+ *     so that              what is written over records is not met by who knows no later pos
  *   shmring_spsc_armed     full fence between own position and the peer's armed
  *     pairs with           the full fence between armed and the position in
  *                          whoever arms (kernel: shmring_arm(); library: arm)
@@ -266,6 +270,11 @@ static inline void shmring_spsc_gated(struct shmring_spsc_tx *tx, __u64 pos)
 {
 	tx->seen = pos;
 	tx->limit = pos + tx->mask + 1;
+	/*
+	 * Consumers know what they have read by the header word, before the position is told. Pairs
+	 * with the load-acquire of words in shmring_kept(), shmring_merge_misled().
+	 */
+	shmring_wmb();
 	shmring_spsc_high(tx);
 }
 
@@ -646,6 +655,7 @@ static inline int shmring_lane_recover(struct shmring_spsc_tx *tx, __u64 from)
 	shmring_store_release(&tx->mine->pos, pos);
 	if (cut)
 		shmring_store_release(shmring_spsc_word(tx, pos), 0);
+	shmring_wmb();	/* there may be room already: as in shmring_spsc_gated() */
 	return pos != told;
 }
 
