@@ -886,6 +886,54 @@ static void next_consumer_begins_not_ahead(void)
 	}
 }
 
+/*
+ * A consumer tells to be at a record that it had given back, and is gone. Its successor begins
+ * there, and the producer writes over that by what it had seen before. Both go on.
+ */
+static void next_consumer_is_written_over(void)
+{
+	/* A record, or two, of so many bytes: it finds there the end of all, payload, a header. */
+	static const size_t bytes[] = { 56, 120, 56 };
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	struct iovec msgs[2];
+	uint64_t n, in = 0;
+	unsigned int k, i;
+	char buf[120];
+
+	memset(buf, 0x55, sizeof(buf));
+	o.topology = SHMRING_TOPO_MPSC;
+	o.producers = 1;
+	for (k = 0; k < 3; k++) {
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(c, 1));
+		for (i = 0; i < 63; i++)
+			CHECK_EQ(shmring_send(p, buf, 56, SHMRING_NOWAIT), 0);
+		for (i = 0; i < 32; i++)
+			CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT), 56);
+		CHECK_EQ(shmring_send(p, buf, 56, SHMRING_NOWAIT), 0);
+		shmring_store(&cursor->lane[0].pos, 64);
+		munmap(cursor, 4096);
+		shmring_close(c);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		for (i = 0; i < 2; i++)
+			msgs[i] = (struct iovec){ buf, bytes[k] };
+		i = 1 + k / 2;
+		CHECK_EQ(shmring_send_batch(p, msgs, i, SHMRING_NOWAIT), i);
+		CHECK_EQ(shmring_send(p, buf, 56, SHMRING_NOWAIT), -EPROTO);
+		CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_NOWAIT),
+			 k == 1 ? -EBADMSG : -EPROTO);
+		for (n = 0; n < 1000 && !test_bad; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+			CHECK_EQ(in, n);
+		}
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 /* Records that a producer tells of, and that are not there, make no threshold, and no work. */
 static void forged_records(void)
 {
@@ -1427,6 +1475,7 @@ int main(void)
 	RUN(headers_in_a_circle);
 	RUN(next_consumer_begins_at_a_record);
 	RUN(next_consumer_begins_not_ahead);
+	RUN(next_consumer_is_written_over);
 	RUN(header_changed_under_a_reader_mpsc);
 	RUN(header_changed_under_a_reader_broadcast);
 	RUN(ahead_of_the_next_producer_mpsc);

@@ -414,16 +414,27 @@ static inline int shmring_merge_believed(struct shmring_merge *m, __u32 l, __u32
 }
 
 /*
+ * Did a predecessor of this consumer say where it was to begin? If that was behind what it had said
+ * before, producers that saw that write over it.
+ */
+static inline int shmring_merge_heir(const struct shmring_merge *m)
+{
+	return !m->rejoin && shmring_load(&m->g.meta->slot[m->g.slot].generation) > 1;
+}
+
+/*
  * Nonsense that no header of the lane's producer leads to: a predecessor changed some between this
- * consumer's look and its successor's, or had that one begin behind it. Go on where the producer
- * tells to be, if it told anything itself; once, for it may be the one that lies. Return: likewise.
+ * consumer's look and its successor's, or had that one begin behind it; or a predecessor of this
+ * consumer had this one begin there. Go on where the producer tells to be, if it told anything
+ * itself; once, for it may be the one that lies. Return: likewise.
  */
 static inline int shmring_merge_follow(struct shmring_merge *m, __u32 l, __u32 word)
 {
 	struct shmring_merge_lane *lane = &m->lane[l];
+	int heir = shmring_merge_heir(m);
 	__u64 told, used;
 
-	if (m->overwrite || lane->generation < 2 || lane->led || lane->ahead)
+	if (m->overwrite || (lane->generation < 2 && !heir) || lane->led || lane->ahead)
 		return 0;
 	/* pairs with the store-release in shmring_lane_publish(): then the word, once more */
 	told = shmring_load_acquire(&shmring_group_cursor(&m->g, l)->pos);
@@ -439,13 +450,13 @@ static inline int shmring_merge_follow(struct shmring_merge *m, __u32 l, __u32 w
 	    shmring_merge_believed(m, l, word) ||	/* it is its first, and told by now */
 	    shmring_load(&m->g.meta->slot[l].generation) != lane->generation)
 		return 0;
-	if (used == SHMRING_SPSC_IMPOSSIBLE) {
+	if (used != SHMRING_SPSC_IMPOSSIBLE || heir) {
+		lane->led = 1;
+		shmring_merge_go(m, l, told);
+	} else {
 		if (!m->rejoin)
 			return 0;
 		shmring_merge_return(m, l, told);
-	} else {
-		lane->led = 1;
-		shmring_merge_go(m, l, told);
 	}
 	return 1;
 }
