@@ -934,6 +934,41 @@ static void next_consumer_is_written_over(void)
 	}
 }
 
+/* A consumer has a producer begin just before position zero, and is gone: there is one order. */
+static void one_order_before_zero(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p[2], *c;
+	uint64_t n, in;
+
+	o.topology = SHMRING_TOPO_MPSC;
+	o.producers = 2;
+	NEED(!test_pair(&o, &p[0], &c));
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p[1]));
+	NEED(cursor = cursor_of(c, 2));
+	shmring_store(&cursor->lane[0].pos, 0 - 1024ull);
+	munmap(cursor, 4096);
+	shmring_close(p[0]);
+	NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p[0]));
+	shmring_close(c);
+	NEED(!shmring_attach_fd(shmring_fd(p[0]), CONS, &o, &c));
+	for (n = 0; n < 2; n++) {
+		CHECK_EQ(shmring_send(p[!n], &n, 8, SHMRING_NOWAIT), 0);
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+		CHECK_EQ(in, n);
+	}
+	for (n = 0; n < 2; n++)
+		CHECK_EQ(shmring_send(p[!n], &n, 8, SHMRING_NOWAIT), 0);
+	for (n = 0; n < 2; n++) {
+		CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+		CHECK_EQ(in, n);
+	}
+	shmring_close(p[1]);
+	shmring_close(p[0]);
+	shmring_close(c);
+}
+
 /* Records that a producer tells of, and that are not there, make no threshold, and no work. */
 static void forged_records(void)
 {
@@ -1476,6 +1511,7 @@ int main(void)
 	RUN(next_consumer_begins_at_a_record);
 	RUN(next_consumer_begins_not_ahead);
 	RUN(next_consumer_is_written_over);
+	RUN(one_order_before_zero);
 	RUN(header_changed_under_a_reader_mpsc);
 	RUN(header_changed_under_a_reader_broadcast);
 	RUN(ahead_of_the_next_producer_mpsc);

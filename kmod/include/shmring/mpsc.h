@@ -321,6 +321,7 @@ static inline void shmring_merge_go(struct shmring_merge *m, __u32 l, __u64 pos)
 	m->lane[l].done = pos;
 	m->lane[l].head = pos;
 	m->lane[l].bound = pos;
+	m->lane[l].told = pos;
 	shmring_merge_tell(m, l);
 	m->skipped = 1;
 }
@@ -669,6 +670,7 @@ static inline void shmring_merge_begin(struct shmring_merge *m)
 
 		lane->head = lane->done;
 		lane->bound = lane->done;
+		lane->told = lane->done;
 		lane->released = l ? 0 : m->records;
 		shmring_tally_note(m->mine->lane[l].tally, &lane->noted,
 				   shmring_tally_key(lane->done), lane->released);
