@@ -35,7 +35,7 @@ static const char *shmring_policy_name(u32 policy)
 }
 
 /* How far a lane's records have been released. Under ring->lock. */
-static u64 shmring_lane_consumed(const struct shmring_ring *ring, u32 lane, u64 produced)
+static u64 shmring_lane_consumed(const struct shmring_ring *ring, u32 lane, u64 told)
 {
 	const struct shmring_cursor *consumer = ring->cursor[ring->producers];
 	u64 gate;
@@ -49,7 +49,7 @@ static u64 shmring_lane_consumed(const struct shmring_ring *ring, u32 lane, u64 
 		/* What is claimed is in the ring until it is released. The count stands still. */
 		return shmring_queue_gate(&ring->group, lane, &gate) ? 0 : gate;
 	default:
-		shmring_broadcast_gate(&ring->group, lane, produced, &gate);
+		shmring_broadcast_gate(&ring->group, lane, told, &gate);
 		return gate;
 	}
 }
@@ -60,10 +60,11 @@ static void shmring_info_counts(const struct shmring_ring *ring, struct shmring_
 	u32 i;
 
 	for (i = 0; i < ring->producers; i++) {
-		u64 produced = READ_ONCE(ring->cursor[i]->pos);
+		u64 told = READ_ONCE(ring->cursor[i]->pos);
+		u64 consumed = shmring_lane_consumed(ring, i, told);
 
-		info->produced += produced;
-		info->consumed += shmring_lane_consumed(ring, i, produced);
+		info->produced += shmring_spsc_produced(told, consumed, ring->data_size);
+		info->consumed += consumed;
 	}
 	for (i = 0; i < ring->producers + ring->consumers; i++)
 		info->lost += READ_ONCE(ring->cursor[i]->lost);

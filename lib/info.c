@@ -52,30 +52,40 @@ static void shmring_forget_dead(const struct shmring_handle *h, struct shmring_m
 			meta->slot[slot].state = SHMRING_SLOT_DEAD;
 }
 
+/* How far a lane's records have been released. */
+static uint64_t shmring_lane_consumed(const struct shmring_group *g, unsigned int lane,
+				      uint32_t topology, uint64_t told)
+{
+	const struct shmring_cursor *consumer = g->cursor[g->producers];
+	__u64 gate;
+
+	switch (topology) {
+	case SHMRING_TOPO_SPSC:
+		return shmring_load(&consumer->pos);
+	case SHMRING_TOPO_MPSC:
+		return shmring_load(&consumer->lane[lane].pos);
+	case SHMRING_TOPO_QUEUE:
+		return shmring_queue_gate(g, lane, &gate) ? 0 : gate;
+	default:
+		/* Who is joining begins about where the producer is. */
+		shmring_broadcast_gate(g, lane, told, &gate);
+		return gate;
+	}
+}
+
 static void shmring_sum_up(const struct shmring_group *g, struct shmring_ioc_info *info)
 {
 	unsigned int slot, lane;
-	uint64_t produced;
-	__u64 gate;
 
 	for (slot = 0; slot < info->slots; slot++)
 		info->lost += shmring_load(&g->cursor[slot]->lost);
 	for (lane = 0; lane < g->producers; lane++) {
-		produced = shmring_load(&g->cursor[lane]->pos);
-		info->produced += produced;
-		if (info->topology == SHMRING_TOPO_MPSC)
-			info->consumed += shmring_load(&g->cursor[g->producers]->lane[lane].pos);
-		else if (info->topology == SHMRING_TOPO_QUEUE &&
-			 !shmring_queue_gate(g, lane, &gate))
-			info->consumed += gate;
-		if (info->topology != SHMRING_TOPO_BROADCAST)
-			continue;
-		/* Who is joining begins about where the producer is. */
-		shmring_broadcast_gate(g, lane, produced, &gate);
-		info->consumed += gate;
+		uint64_t told = shmring_load(&g->cursor[lane]->pos);
+		uint64_t consumed = shmring_lane_consumed(g, lane, info->topology, told);
+
+		info->produced += shmring_spsc_produced(told, consumed, info->data_size);
+		info->consumed += consumed;
 	}
-	if (info->topology == SHMRING_TOPO_SPSC)
-		info->consumed = shmring_load(&g->cursor[1]->pos);
 }
 
 /* What was produced, consumed and lost by all, as the pages tell: 0, -ENOMEM, -EPROTO. */

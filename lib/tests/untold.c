@@ -206,6 +206,17 @@ static void publishes(struct shmring *p)
 	shmring_store_release(&p->tx.mine->pos, p->tx.tail + shmring_record_size(BIG));
 }
 
+/* ... and before it tells its position. */
+static void publishes_untold_and_dies(struct shmring *p)
+{
+	uint64_t told = shmring_load(&p->tx.mine->pos);
+
+	publishes(p);
+	shmring_store(&p->tx.mine->pos, told);
+	if (!test_bad)
+		raise(SIGKILL);
+}
+
 static void publishes_and_dies(struct shmring *p)
 {
 	publishes(p);
@@ -235,6 +246,30 @@ static void record_of_a_dead_producer(void)
 }
 
 /* As shmring_memfd_wake() begins. */
+/* What was produced is what was consumed, though its producer never said so. */
+static void counts_of_a_dead_producer(void)
+{
+	static const uint32_t topology[] = { SHMRING_TOPO_SPSC, MPSC, QUEUE, BCAST };
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct many_head head;
+	struct shmring *p, *c;
+	struct child other;
+	unsigned int k;
+
+	for (k = 0; k < sizeof(topology) / sizeof(*topology); k++) {
+		struct shmring_opts o = many_opts(topology[k], 1, 1, SHMRING_SPIN_NEVER);
+
+		NEED(!test_pair(&o, &p, &c));
+		shmring_close(p);
+		other = child_of(c, PROD, &o, publishes_untold_and_dies);
+		child_dies(&other);
+		CHECK_EQ(many_recv(c, &head, SHMRING_NOWAIT), BIG);
+		CHECK_EQ(shmring_info(c, &info), 0);
+		CHECK_EQ(info.consumed, info.produced);
+		shmring_close(c);
+	}
+}
+
 static void takes_the_bit_and_dies(struct shmring *p)
 {
 	struct pages all = pages(p);
@@ -784,6 +819,7 @@ int main(void)
 	RUN(gate_of_a_dead_consumer);
 	RUN(claim_of_a_dead_consumer);
 	RUN(record_of_a_dead_producer);
+	RUN(counts_of_a_dead_producer);
 	RUN(bit_that_a_dead_waker_took);
 	RUN(end_that_is_asked_for_often);
 	RUN(end_that_nobody_lived_to_tell);

@@ -120,6 +120,21 @@ static inline __u64 shmring_spsc_used(__u64 tail, __u64 head, __u64 size)
 }
 
 /**
+ * shmring_spsc_produced() - how far a producer is, by what both sides told
+ * @tail: the producer's pos
+ * @head: the consumer's pos
+ * @size: data_size
+ *
+ * What was released had been published, though its producer died before it told so.
+ *
+ * Return: position.
+ */
+static inline __u64 shmring_spsc_produced(__u64 tail, __u64 head, __u64 size)
+{
+	return head - tail < size ? head : tail;
+}
+
+/**
  * shmring_lane_beyond() - is a record farther on than its producer can have written?
  * @pos: the producer's pos
  * @from: position of a record that is not released, or of the end
