@@ -138,6 +138,21 @@ static bool shmring_lane_untold(const struct shmring_ring *ring, u32 lane, u64 p
 	       shmring_lane_word(ring, lane, pos);
 }
 
+/*
+ * Is a consumer ahead of where its lane's producer tells to be, with nothing published there? It
+ * is to look, and to go back: the rule is that of shmring_merge_farther().
+ */
+static bool shmring_lane_farther(const struct shmring_ring *ring, u32 lane, u64 pos, u64 told)
+{
+	return ring->topology != SHMRING_TOPO_QUEUE &&
+	       ring->full_policy != SHMRING_FULL_OVERWRITE &&
+	       ring->meta->slot[lane].generation > 1 &&
+	       (ring->topology == SHMRING_TOPO_BROADCAST || told != ring->meta->begin[lane]) &&
+	       IS_ALIGNED(told, SHMRING_REC_ALIGN) && pos - told - 1 < ring->data_size - 1 &&
+	       !shmring_lane_word(ring, lane, told) &&
+	       READ_ONCE(ring->cursor[lane]->pos) == told;
+}
+
 /* Bytes that a consumer finds in a lane; SHMRING_SPSC_IMPOSSIBLE: let it look. */
 static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shmring_ring *ring,
 			     u32 lane)
@@ -161,6 +176,8 @@ static u64 shmring_lane_used(const struct shmring_endpoint *ep, const struct shm
 			used = ring->data_size;
 		if (!used && shmring_lane_untold(ring, lane, pos))
 			used = sizeof(struct shmring_record);
+		if (!used && shmring_lane_farther(ring, lane, pos, tail))
+			used = SHMRING_SPSC_IMPOSSIBLE;
 		if (used && shmring_lane_left(ep, ring, lane, pos))
 			return 0;
 		if (used != SHMRING_SPSC_IMPOSSIBLE)

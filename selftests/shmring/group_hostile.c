@@ -198,6 +198,42 @@ TEST_F(lies, of_a_producer_do_not_hide_its_successor)
 }
 
 /*
+ * Who was led ahead of where a successor begins hears of that one's records, and goes back to
+ * it; but once, or a liar could keep it from sleeping.
+ */
+TEST_F(lies, of_a_producer_do_not_hide_who_begins_behind)
+{
+	struct member *p = &self->p[0], *c = &self->c;
+	struct shmring_merge_lane *lane = &c->merge.lane[0];
+	struct child child;
+
+	if (variant->topology != BROADCAST || variant->policy)
+		SKIP(return, "others begin where consumers are, or have marks");
+	lane->head += 64;
+	lane->done = lane->head;
+	shmring_store(&c->mine->lane[0].pos, lane->done);
+	member_close(p);
+	if (!child_start(&child)) {
+		CHECK_EQ(IN, ring_wait(c->fd, IN, NEVER));
+		_exit(0);
+	}
+	ASSERT_TRUE(child.pid > 0 && until_asleep(child.pid));
+	ASSERT_TRUE(member_attach(p, PRODUCER, self->ring));
+	ASSERT_EQ(0, member_send(p, 24, 'a'));
+	EXPECT_EQ(0, child_end(&child));
+	EXPECT_EQ(-EPROTO, check(c));
+	ASSERT_EQ(0, member_send(p, 24, 'a'));
+	EXPECT_EQ('a', member_take(c));
+	/* A producer that makes it appear so again is not believed again. */
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	shmring_store(&p->mine->pos, p->tx.tail - 32);
+	shmring_store((__u32 *)(p->lane[0] + ((p->tx.tail - 32) & p->tx.mask)), 0);
+	EXPECT_EQ(IN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ(0, check(c));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+}
+
+/*
  * A consumer leaves the lane out once more for a successor that has not begun yet. That one writes
  * elsewhere: not the word that was judged says that there are records, but the limit.
  */

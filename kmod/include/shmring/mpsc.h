@@ -349,13 +349,13 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
  * Is it ahead of where the lane's producer tells to be, with nothing published there? Then no
  * header of that one's led here. Who has published and not told yet has a record there.
  */
-static inline int shmring_merge_misled(const struct shmring_merge *m, __u32 l)
+static inline int shmring_merge_farther(const struct shmring_merge *m, __u32 l)
 {
 	const __u64 *pos = &shmring_group_cursor(&m->g, l)->pos;
 	const struct shmring_merge_lane *lane = &m->lane[l];
 	__u64 told;
 
-	if (m->overwrite || lane->generation < 2 || lane->led || lane->ahead)
+	if (m->overwrite || lane->generation < 2 || lane->ahead)
 		return 0;
 	/* pairs with the store-release in shmring_lane_publish(): the position, word, position */
 	told = shmring_load_acquire(pos);
@@ -363,6 +363,12 @@ static inline int shmring_merge_misled(const struct shmring_merge *m, __u32 l)
 	return !(told & (SHMRING_REC_ALIGN - 1)) && lane->head - told - 1 < m->mask &&
 	       (m->rejoin || told != lane->begin) &&
 	       !shmring_load_acquire(shmring_merge_word(m, l, told)) && shmring_load(pos) == told;
+}
+
+/* The same, and it has not gone back for that producer yet. */
+static inline int shmring_merge_misled(const struct shmring_merge *m, __u32 l)
+{
+	return !m->lane[l].led && shmring_merge_farther(m, l);
 }
 
 /*
@@ -930,6 +936,12 @@ static inline int shmring_merge_check(struct shmring_merge *m)
 		shmring_merge_limit(m, l);
 		/* pairs with the store-release in shmring_lane_publish() */
 		end = shmring_load_acquire(pos);
+		if (shmring_unlikely(m->lane[l].led && shmring_merge_farther(m, l))) {
+			/* Only once does it go back: it is not to be told of the same again. */
+			shmring_lane_leave(m->mine, l, head, 0, m->lane[l].generation,
+					   m->lane[l].limit);
+			continue;
+		}
 		/* The position again: pairs with the store-release in shmring_lane_recover() */
 		if (!shmring_merge_misled(m, l) &&
 		    (!shmring_spsc_used(end, head, m->mask + 1) ||
