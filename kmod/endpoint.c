@@ -170,15 +170,16 @@ int shmring_endpoint_prepare(struct shmring_endpoint *ep, struct shmring_ring *r
 static u64 shmring_repaired(const struct shmring_ring *ring, u32 slot, u32 lane, u64 head)
 {
 	/* pairs with the store-release in shmring_spsc_publish(), _lane_publish() */
-	u64 tail = smp_load_acquire(&ring->cursor[lane]->pos);
+	u64 tail = smp_load_acquire(&ring->cursor[lane]->pos), now = head;
 
-	if (!IS_ALIGNED(head, SHMRING_REC_ALIGN) ||
-	    shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE) {
-		tail = ALIGN_DOWN(tail, SHMRING_REC_ALIGN);
-		trace_shmring_recover(ring, slot, lane, head, tail);
-		return tail;
-	}
-	return head;
+	if (ring->topology == SHMRING_TOPO_QUEUE)
+		now = shmring_queue_repaired(head, tail, ring->data_size);
+	else if (!IS_ALIGNED(head, SHMRING_REC_ALIGN) ||
+		 shmring_spsc_used(tail, head, ring->data_size) == SHMRING_SPSC_IMPOSSIBLE)
+		now = ALIGN_DOWN(tail, SHMRING_REC_ALIGN);
+	if (now != head)
+		trace_shmring_recover(ring, slot, lane, head, now);
+	return now;
 }
 
 static bool shmring_anybody_lives(const struct shmring_ring *ring, u32 first, u32 end)

@@ -196,9 +196,10 @@ static void shmring_pos_repair_one(const struct shmring_handle *h, __u64 *pos,
 static bool shmring_front_repaired(const struct shmring_handle *h, unsigned int lane, __u64 *pos)
 {
 	__u64 was = shmring_tagged_pos(shmring_load(&h->shared->head[lane].claim));
+	/* pairs with the store-release in shmring_lane_publish() */
+	__u64 told = shmring_load_acquire(&h->cursor[lane]->pos);
 
-	*pos = was;
-	shmring_pos_repair_one(h, pos, h->cursor[lane]);
+	*pos = shmring_queue_repaired(was, told, h->geo.data_size);
 	return *pos != was;
 }
 

@@ -531,6 +531,40 @@ static void front_ends_with_the_liar(void)
 	shmring_close(p);
 }
 
+/*
+ * A producer tells to be where no lane ever gets, or about to get there, and the front is carried
+ * on to there by a consumer that comes: the next producers can begin, and are heard.
+ */
+static void front_is_not_carried_to_the_end(void)
+{
+	static const uint64_t lies[] = { SHMRING_QUEUE_END - 16, SHMRING_QUEUE_END, -4096ull };
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	char buf[24] = "";
+	size_t k, n;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	for (k = 0; k < sizeof(lies) / sizeof(lies[0]); k++) {
+		NEED(!test_pair(&o, &p, &c));
+		CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
+		CHECK_EQ(shmring_recv(c, buf, 24, 0), 24);
+		shmring_close(c);
+		NEED(cursor = cursor_of(p, 0));
+		shmring_store(&cursor->pos, lies[k]);
+		munmap(cursor, 4096);
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
+		for (n = 0; n < 3; n++) {
+			shmring_close(p);
+			NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+			CHECK_EQ(shmring_send(p, buf, 16, test_in_ms(50)), 0);
+			CHECK_EQ(shmring_recv(c, buf, 24, test_in_ms(50)), 16);
+		}
+		shmring_close(c);
+		shmring_close(p);
+	}
+}
+
 static void far_behind_queue(void)
 {
 	far_behind(SHMRING_TOPO_QUEUE);
@@ -1502,6 +1536,7 @@ int main(void)
 	RUN(held_record_is_garbled);
 	RUN(held_batch_is_garbled);
 	RUN(front_ends_with_the_liar);
+	RUN(front_is_not_carried_to_the_end);
 	RUN(far_behind_queue);
 	RUN(far_behind_broadcast);
 	RUN(full_to_the_last_byte);

@@ -531,6 +531,24 @@ static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
 	return 1;
 }
 
+/**
+ * shmring_queue_repaired() - where the front of a lane is to be, with no consumer alive
+ * @front: where it is
+ * @told: where the lane's producer tells to be
+ * @size: data_size
+ *
+ * At a position that cannot be what is there counts as read. But a producer that told of one which
+ * no lane reaches is a liar, and from there none that comes after it could begin.
+ */
+static inline __u64 shmring_queue_repaired(__u64 front, __u64 told, __u64 size)
+{
+	if (shmring_spsc_used(told, front, size) != SHMRING_SPSC_IMPOSSIBLE)
+		return front;
+	if (told < SHMRING_QUEUE_END / 2)
+		return told & ~(__u64)(SHMRING_REC_ALIGN - 1);
+	return front < SHMRING_QUEUE_END / 2 ? front : 0;
+}
+
 /* How far nobody reads in a lane any more. Return: 0; -EAGAIN: consumers come and go. */
 static inline int shmring_queue_gate(const struct shmring_group *g, __u32 lane, __u64 *gate)
 {
