@@ -4,7 +4,7 @@
 
 TESTS	:= core core_merge core_queue core_broadcast core_circle core_takeover core_threads step \
 	fuzz_consumer fuzz_producer errors transfer ready death names scm raw info hostile foreign \
-	geometry limits many uring storm rounds space drain order scribble untold model killed
+	geometry limits many uring storm rounds space drain order scribble untold model killed liars
 TEST_BINS := $(addprefix $(OUT)/tests/,$(TESTS))
 TEST_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(INC) $(SANITIZE) -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -pthread -MMD -MP
@@ -18,7 +18,7 @@ $(OUT)/tests/%: $(SRC)/tests/%.c $(OUT)/libshmring.a | $(OUT)/tests
 
 $(OUT)/tests/uring: LDFLAGS += -luring
 
-# One over a library that can be stopped before every access to shared memory.
+# Those over a library that can be stopped before every access to shared memory.
 STEPS		:= -include $(SRC)/tests/steps.h
 STEPS_OBJS	:= $(OBJS:$(OUT)/%=$(OUT)/steps/%)
 $(OUT)/steps:
@@ -27,7 +27,7 @@ $(OUT)/steps:
 $(OUT)/steps/%.o: $(SRC)/%.c | $(OUT)/steps
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(STEPS) -c -o $@ $<
 
-$(OUT)/tests/killed: $(SRC)/tests/killed.c $(STEPS_OBJS) | $(OUT)/tests
+$(OUT)/tests/killed $(OUT)/tests/liars: $(OUT)/tests/%: $(SRC)/tests/%.c $(STEPS_OBJS) | $(OUT)/tests
 	$(CC) $(TEST_CFLAGS) $(STEPS) -MF $@.d -o $@ $< $(STEPS_OBJS) $(LDFLAGS)
 
 # The same tests over a library that never looks for deaths: a lost wake-up hangs.
@@ -50,7 +50,7 @@ WAYS	:= blocking waiting thresholds polling epoll_level epoll_edge eventfds burs
 stress: tests wakeup-tests
 	SHMRING_TEST_BACKEND=memfd SHMRING_STRESS=$(STRESS) sh $(SRC)/tests/run.sh \
 		$(OUT)/tests/storm $(OUT)/tests/order $(OUT)/tests/scribble $(OUT)/tests/geometry \
-		$(OUT)/tests/model $(OUT)/tests/killed
+		$(OUT)/tests/model $(OUT)/tests/killed $(OUT)/tests/liars
 	@$(MAKE) -s -C $(SRC) -j $(words $(WAYS)) --output-sync=target $(WAYS:%=stress-%)
 
 $(WAYS:%=stress-%): stress-%:
