@@ -502,10 +502,21 @@ static void far_behind(uint32_t topology)
 	}
 }
 
+static struct shmring_shared *shared_of(struct shmring *c)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	void *p;
+
+	if (shmring_info(c, &info))
+		return NULL;
+	p = mmap(NULL, info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED, shmring_fd(c),
+		 (off_t)info.shared_offset);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 /* Where a consumer left the front of a lane is no matter of those who come when all are gone. */
 static void front_ends_with_the_liar(void)
 {
-	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
 	struct shmring_shared *shared;
 	struct shmring *p, *c;
@@ -513,14 +524,11 @@ static void front_ends_with_the_liar(void)
 
 	o.topology = SHMRING_TOPO_QUEUE;
 	NEED(!test_pair(&o, &p, &c));
-	CHECK_EQ(shmring_info(c, &info), 0);
-	shared = mmap(NULL, info.cursor_stride, PROT_READ | PROT_WRITE, MAP_SHARED, shmring_fd(c),
-		      (off_t)info.shared_offset);
-	NEED(shared != MAP_FAILED);
+	NEED(shared = shared_of(c));
 	CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
 	shmring_store(&shared->head[0].claim, shmring_tagged(1ull << 40, 0));
 	CHECK_EQ(shmring_drain(p, test_in_ms(50)), -EPROTO);
-	munmap(shared, info.cursor_stride);
+	munmap(shared, 4096);
 	shmring_close(c);
 	NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
 	CHECK_EQ(shmring_drain(p, test_in_ms(50)), 0);
@@ -533,26 +541,32 @@ static void front_ends_with_the_liar(void)
 
 /*
  * A producer tells to be where no lane ever gets, or about to get there, and the front is carried
- * on to there by a consumer that comes: the next producers can begin, and are heard.
+ * on to there by a consumer that comes, or was set there: the next producers can begin, and are
+ * heard.
  */
-static void front_is_not_carried_to_the_end(void)
+static void front_at_the_end(int set)
 {
 	static const uint64_t lies[] = { SHMRING_QUEUE_END - 16, SHMRING_QUEUE_END, -4096ull };
 	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
 	struct shmring_cursor *cursor;
+	struct shmring_shared *shared;
 	struct shmring *p, *c;
 	char buf[24] = "";
 	size_t k, n;
 
 	o.topology = SHMRING_TOPO_QUEUE;
-	for (k = 0; k < sizeof(lies) / sizeof(lies[0]); k++) {
+	for (k = (size_t)set; k < sizeof(lies) / sizeof(lies[0]); k++) {
 		NEED(!test_pair(&o, &p, &c));
 		CHECK_EQ(shmring_send(p, buf, 24, 0), 0);
 		CHECK_EQ(shmring_recv(c, buf, 24, 0), 24);
-		shmring_close(c);
 		NEED(cursor = cursor_of(p, 0));
+		NEED(shared = shared_of(c));
 		shmring_store(&cursor->pos, lies[k]);
+		if (set)
+			shmring_store(&shared->head[0].claim, shmring_tagged(lies[k], 0));
 		munmap(cursor, 4096);
+		munmap(shared, 4096);
+		shmring_close(c);
 		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c));
 		for (n = 0; n < 3; n++) {
 			shmring_close(p);
@@ -563,6 +577,16 @@ static void front_is_not_carried_to_the_end(void)
 		shmring_close(c);
 		shmring_close(p);
 	}
+}
+
+static void front_is_not_carried_to_the_end(void)
+{
+	front_at_the_end(0);
+}
+
+static void front_does_not_stay_at_the_end(void)
+{
+	front_at_the_end(1);
 }
 
 static void far_behind_queue(void)
@@ -1537,6 +1561,7 @@ int main(void)
 	RUN(held_batch_is_garbled);
 	RUN(front_ends_with_the_liar);
 	RUN(front_is_not_carried_to_the_end);
+	RUN(front_does_not_stay_at_the_end);
 	RUN(far_behind_queue);
 	RUN(far_behind_broadcast);
 	RUN(full_to_the_last_byte);

@@ -538,15 +538,19 @@ static inline int shmring_claim_made(const struct shmring_group *g, __u32 slot,
  * @size: data_size
  *
  * At a position that cannot be what is there counts as read. But a producer that told of one which
- * no lane reaches is a liar, and from there none that comes after it could begin.
+ * no lane reaches is a liar, and from there none that comes after it could begin; from half as far
+ * on only one that a lie about the front had begin there is not.
  */
 static inline __u64 shmring_queue_repaired(__u64 front, __u64 told, __u64 size)
 {
-	if (shmring_spsc_used(told, front, size) != SHMRING_SPSC_IMPOSSIBLE)
+	int far = front >= SHMRING_QUEUE_END / 2;
+
+	if (front < SHMRING_QUEUE_END &&
+	    shmring_spsc_used(told, front, size) != SHMRING_SPSC_IMPOSSIBLE)
 		return front;
-	if (told < SHMRING_QUEUE_END / 2)
+	if (told < (far ? SHMRING_QUEUE_END : SHMRING_QUEUE_END / 2))
 		return told & ~(__u64)(SHMRING_REC_ALIGN - 1);
-	return front < SHMRING_QUEUE_END / 2 ? front : 0;
+	return far ? 0 : front;
 }
 
 /* How far nobody reads in a lane any more. Return: 0; -EAGAIN: consumers come and go. */
