@@ -12,19 +12,21 @@
 
 /* ---- turns within a call -------------------------------------------------------------- */
 
+#define DEPTH		3u
+
 static unsigned int depth;	/* calls within calls */
 static unsigned int accesses;	/* by the outermost one; 0: there is none */
 static int alone;		/* nobody else has a turn */
 
-static void somebody(void);
+static void somebody(void);	/* makes a call */
 
-/* The library's clock: each look at it is so much later. */
+/* The library's clock: little time goes by, and now and then much. */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	static uint64_t now = 1000000000;
+	static uint64_t now = 1000000000, looks;
 
 	(void)id;
-	now += 200000;
+	now += ++looks % 16 ? 1000 : 20000000;
 	ts->tv_sec = (time_t)(now / 1000000000);
 	ts->tv_nsec = (long)(now % 1000000000);
 	return 0;
@@ -40,6 +42,12 @@ int test_munmap(void *at, size_t len)
 	return (munmap)(at, len);
 }
 
+static void others_turn(void)
+{
+	if (!alone && depth < DEPTH)
+		somebody();
+}
+
 void test_step(void)
 {
 	if (!depth)
@@ -52,8 +60,8 @@ void test_step(void)
 	}
 	if (m.often && one_in(m.often))
 		lie_somewhere();
-	if (!alone && depth < 3 && m.others && one_in(m.others))
-		somebody();
+	if (m.others && one_in(m.others))
+		others_turn();
 }
 
 static void enter(int *busy)
@@ -143,7 +151,7 @@ static int is_record(const struct iovec *msg, struct head *head)
 /* Up to @n records of @least bytes and up to @most more. Return: how many it were, or an error. */
 static long do_send(struct lane *l, unsigned int n, size_t least, size_t most)
 {
-	static unsigned char bufs[3][BATCH][BYTES_MAX];
+	static unsigned char bufs[DEPTH][BATCH][BYTES_MAX];
 	unsigned char (*buf)[BYTES_MAX] = bufs[depth];
 	struct iovec msgs[BATCH];
 	uint64_t begun = ++m.clock;
@@ -229,13 +237,15 @@ static void received(struct reader *x, const struct iovec *msg)
 		judge_record(x, l, head.nth);
 }
 
-/* Look at several, perhaps twice, and give them back. */
+/* Look at several, perhaps twice and while others go on, and give them back. */
 static long look(struct reader *x, struct iovec *msgs, unsigned int n)
 {
 	struct iovec seen[BATCH];
 	long ret = shmring_peek_batch(x->r, seen, n, a_deadline());
 	int k, err;
 
+	for (k = (int)any(30); ret > 0 && m.others && k; k--)
+		others_turn();
 	if (ret > 0 && one_in(2))
 		ret = shmring_peek_batch(x->r, seen, n, a_deadline());
 	/* What is seen can change, and OVERWRITE can make it stale. */
