@@ -45,6 +45,26 @@ static void broadcast_gate(void)
 	ring_free(&r);
 }
 
+/* One that tells to be as far as can be from all does not hide who is slow. */
+static void broadcast_gate_beside_a_lie(void)
+{
+	__u32 sent = 0, k;
+
+	begin(SHMRING_TOPO_BROADCAST, 1, 3, 0);
+	while (!ring_send(&tx[0], sent, 24))
+		sent++;
+	for (k = 0; k < sent; k++)
+		NEXT(2, k);
+	ring_release(&rx[2]);
+	r.cursor[2]->lane[0].pos = (1ull << 63) + 8;
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	NEXT(0, 0);
+	ring_release(&rx[0]);
+	CHECK_EQ(ring_send(&tx[0], sent, 24), 0);
+	CHECK_EQ(ring_send(&tx[0], 0, 24), -EAGAIN);
+	ring_free(&r);
+}
+
 /* What is held back is not published, and not overwritten even where nobody reads. */
 static void broadcast_held_back(void)
 {
@@ -548,6 +568,7 @@ int main(void)
 	RUN(nonsense_of_a_predecessor_meanwhile);
 	RUN(forged_position_and_a_successor);
 	RUN(broadcast_gate);
+	RUN(broadcast_gate_beside_a_lie);
 	RUN(broadcast_held_back);
 	RUN(overwrite_counts);
 	RUN(overwrite_torn);

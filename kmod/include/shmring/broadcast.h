@@ -28,10 +28,15 @@
 
 #define SHMRING_BROADCAST_TRIES	4
 
-/* Where the slowest live consumer is in a lane. -EAGAIN: somebody is just joining. */
+/*
+ * Where the slowest live consumer is in a lane, whose producer is at @tail. -EAGAIN: somebody is
+ * just joining. Each is compared with the producer, not with each other: of three positions, one
+ * of them a lie, each could be behind the next.
+ */
 static inline int shmring_broadcast_gate(const struct shmring_group *g, __u32 lane, __u64 tail,
 					 __u64 *gate)
 {
+	__s64 most = 0;
 	__u32 slot;
 
 	*gate = tail;
@@ -45,8 +50,10 @@ static inline int shmring_broadcast_gate(const struct shmring_group *g, __u32 la
 		if (pos == SHMRING_POS_JOINING)
 			return -EAGAIN;
 		/* Ahead of the producer only a liar can be, to its own loss. */
-		if ((__s64)(*gate - pos) > 0)
+		if ((__s64)(tail - pos) > most) {
+			most = (__s64)(tail - pos);
 			*gate = pos;
+		}
 	}
 	return 0;
 }
