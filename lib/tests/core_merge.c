@@ -413,6 +413,41 @@ static void forged_ticket_is_not_inherited(void)
 	ring_free(&r);
 }
 
+/*
+ * A producer tells of more than it has, and is gone. What its successor sends is not delivered in
+ * a row up to there: once that one is noticed, what others had committed before comes first.
+ */
+static void forged_position_is_not_inherited(void)
+{
+	__u32 way, id;
+
+	for (way = 0; way < 2 && !test_bad; way++) {
+		begin(SHMRING_TOPO_MPSC, 2, 1, 0);
+		for (id = 0; id < 4; id++)
+			CHECK_EQ(ring_send(&tx[id != 1], id, 8), 0);
+		r.cursor[1]->pos = tx[1].tx.tail + SIZE / 2;
+		NEXT(0, 0);
+		NEXT(0, 1);
+		if (way)
+			NEXT(0, 2);
+		ring_release(&rx[0]);
+		ring_end(&r, 1, SHMRING_SLOT_DEAD);
+		CHECK(ring_tx_begin(&r, 1, &tx[1]) >= 0);
+		settle();
+		if (way)	/* by a release, amid a row of that lane; else by the next search */
+			shmring_merge_join(&rx[0].m);
+		else
+			NEXT(0, 2);
+		for (; id < 200; id++)
+			CHECK_EQ(ring_send(&tx[id % 2], id, 8), 0);
+		for (id = 3; id < 200 && !test_bad; id++)
+			NEXT(0, id);
+		if (test_bad)
+			printf("# way %u\n", way);
+		ring_free(&r);
+	}
+}
+
 /* What a consumer takes for nonsense its successor's producer takes for the end. */
 static void recover_flags(void)
 {
@@ -484,6 +519,7 @@ int main(void)
 	RUN(merge_chain);
 	RUN(forged_tickets);
 	RUN(forged_ticket_is_not_inherited);
+	RUN(forged_position_is_not_inherited);
 	RUN(merge_broken);
 	RUN(merge_broken_again);
 	RUN(merge_broken_for_long);

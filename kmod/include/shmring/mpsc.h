@@ -653,7 +653,9 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->blamed = 0;
 	lane->led = 0;
 	lane->bound = lane->done;
-	m->ready &= ~(1u << l);		/* its predecessor may have changed that header */
+	lane->told = lane->head;	/* what its predecessor told is nothing to go by ... */
+	m->run = 0;
+	m->ready &= ~(1u << l);		/* ... and that one may have changed that header */
 	lane->astray = shmring_merge_astray(m, l);
 	if (lane->astray)
 		shmring_merge_skip(m, l);
@@ -817,7 +819,7 @@ static inline int shmring_merge_runs(const struct shmring_merge *m, __u32 ticket
  */
 static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
 {
-	__u32 l = shmring_merge_least(m), seen, ticket;
+	__u32 l = shmring_merge_least(m), seen, generation;
 	int err;
 
 	m->run = 0;
@@ -829,14 +831,14 @@ static inline int shmring_merge_search(struct shmring_merge *m, __u32 *chosen)
 	}
 	while (m->tickets && l != SHMRING_NO_LANE) {
 		seen = l;
-		ticket = m->lane[seen].ticket;
+		generation = m->lane[seen].generation;
 		shmring_merge_ask(m, seen);
 		err = shmring_merge_look_all(m);
 		if (err)
 			return err;
 		l = shmring_merge_least(m);
 		/* If its producer was replaced this look is the first one at what is there now. */
-		if (shmring_unlikely(!(m->ready & 1u << seen) || m->lane[seen].ticket != ticket))
+		if (shmring_unlikely(m->lane[seen].generation != generation))
 			continue;
 		if (l != seen)
 			m->until = m->lane[l].head + m->mask;	/* @seen is their bound */
