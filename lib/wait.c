@@ -167,9 +167,13 @@ uint32_t shmring_events(struct shmring_handle *h, const struct shmring_goal *goa
 	return ready;
 }
 
-/* From which position of the peer, or bytes in a lane, on there may be enough. */
+/*
+ * From which position of the peer, or bytes in a lane, on there may be enough. Where a thread
+ * sleeps as well for who polls (notify.c), that one was woken does not say that a record is taken.
+ */
 static uint64_t shmring_wake_at(const struct shmring_handle *h, const struct shmring_goal *goal)
 {
+	uint64_t any = h->group && h->notify ? SHMRING_WAKE_NEXT : SHMRING_WAKE_ANY;
 	uint64_t pos = h->group && h->in ? 0 : shmring_load(&h->mine->pos), share;
 
 	if (h->group && h->in && goal->need) {
@@ -179,7 +183,7 @@ static uint64_t shmring_wake_at(const struct shmring_handle *h, const struct shm
 	if (goal->events & SHMRING_EV_OUT)
 		return pos + shmring_need(h, goal->need) + SHMRING_REC_TAIL - h->geo.data_size;
 	if ((goal->events & SHMRING_EV_IN) && (goal->need || !goal->records))
-		return pos + (goal->need ? goal->need : SHMRING_WAKE_ANY);
+		return pos + (goal->need ? goal->need : any);
 	return pos + SHMRING_FAR;
 }
 

@@ -465,6 +465,81 @@ static void asked_for_besides(int by_eventfd)
 static void an_end_is_asked_for_besides(void) { asked_for_besides(0); }
 static void an_eventfd_is_set_besides(void) { asked_for_besides(1); }
 
+/*
+ * Of a QUEUE one who sleeps is woken for a record. A handler holds up a consumer that had armed as
+ * well: it is not asleep, though who would signal it for that is.
+ */
+static int held[2], go[2];
+
+static void hold_up(int sig)
+{
+	(void)sig;
+	test_tell(held[1]);
+	test_hear(go[0]);
+}
+
+static pid_t asleep_child(struct shmring *c, int armed, int got)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+	pid_t pid = test_fork();
+	char buf[8];
+
+	if (pid)
+		return pid;
+	if (armed) {
+		signal(SIGUSR1, hold_up);
+		CHECK(shmring_pollfd(c) >= 0);
+		CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+		nanosleep(&moment, NULL);	/* the thread is to sleep, too */
+	}
+	test_tell(got);
+	CHECK_EQ(shmring_recv(c, buf, sizeof(buf), SHMRING_FOREVER), armed ? -EINTR : 8);
+	test_tell(got);
+	test_exit();
+	return -1;
+}
+
+static void who_is_held_up_is_not_woken_alone(void)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *p, *c[2];
+	pid_t first, second;
+	int one[2], other[2], k;
+
+	o.topology = SHMRING_TOPO_QUEUE;
+	o.producers = 1;
+	o.consumers = 2;
+	NEED(!pipe(held) && !pipe(go) && !pipe(one) && !pipe(other));
+	NEED(!shmring_create(NULL, PROD, &o, &p));
+	for (k = 0; k < 2; k++)		/* who joins wakes all */
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &c[k]));
+	first = asleep_child(c[0], 1, one[1]);
+	CHECK_EQ(test_hear(one[0]), 0);
+	CHECK_EQ(test_until_asleep(first), 0);
+	second = asleep_child(c[1], 0, other[1]);
+	CHECK_EQ(test_hear(other[0]), 0);
+	CHECK_EQ(test_until_asleep(second), 0);
+	kill(first, SIGUSR1);
+	CHECK_EQ(test_hear(held[0]), 0);
+	CHECK_EQ(shmring_send(p, "a record", 8, SHMRING_NOWAIT), 0);
+	pfd.fd = other[0];
+	CHECK_EQ(poll(&pfd, 1, 5000), 1);
+	if (test_bad)
+		kill(second, SIGKILL);
+	test_tell(go[1]);
+	CHECK_EQ(test_reap(first), 0);
+	CHECK_EQ(test_reap(second), 0);
+	shmring_close(p);
+	for (k = 0; k < 2; k++) {
+		shmring_close(c[k]);
+		close(held[k]);
+		close(go[k]);
+		close(one[k]);
+		close(other[k]);
+	}
+}
+
 int main(void)
 {
 	START();
@@ -485,5 +560,6 @@ int main(void)
 	RUN(a_child_of_the_same_number);
 	RUN(an_end_is_asked_for_besides);
 	RUN(an_eventfd_is_set_besides);
+	RUN(who_is_held_up_is_not_woken_alone);
 	DONE();
 }
