@@ -741,6 +741,7 @@ static int shmring_memfd_sleep(struct shmring_handle *h, const struct shmring_go
 	bool slept = false;
 	int err = 0;
 
+	shmring_notify_blocks(h);
 	if (h->mine)
 		shmring_arm_begin(h, goal);
 	while (!shmring_events(h, goal) && !shmring_ended(h)) {

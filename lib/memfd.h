@@ -109,6 +109,7 @@ uint64_t shmring_page_size_of(const void *addr, size_t len);
 int shmring_notify_pollfd(struct shmring_handle *h);
 void shmring_notify_rearm(struct shmring_handle *h, uint32_t events);
 void shmring_notify_armed(struct shmring_handle *h, uint32_t events);
+void shmring_notify_blocks(struct shmring_handle *h);
 int shmring_notify_set(struct shmring_handle *h, uint32_t events, int efd);
 void shmring_notify_stop(struct shmring_handle *h);
 

@@ -20,7 +20,8 @@
  * arms for the peer's end alone meanwhile took back the signal for it, which is given again.
  *
  * No signal is lost: arming takes back the old signal, then arms, then sets pending;
- * the thread clears pending, then signals. A signal too many is a hint too many.
+ * the thread clears pending, then signals, and so does a user that blocks, for it arms anew and
+ * disarms. A signal too many is a hint too many.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -267,6 +268,21 @@ void shmring_notify_armed(struct shmring_handle *h, uint32_t events)
 	if (!shmring_claim_again(h))
 		__atomic_store_n(&n->told, 0, __ATOMIC_SEQ_CST);
 	shmring_request(n);
+}
+
+/*
+ * This endpoint is about to arm for what its user blocks for, and to disarm after that: what was
+ * armed before ends here, so whoever polls is to look. The thread need not sleep there, too.
+ */
+void shmring_notify_blocks(struct shmring_handle *h)
+{
+	struct shmring_notify *n = h->notify;
+
+	if (!n || !__atomic_load_n(&n->pending, __ATOMIC_SEQ_CST) || !shmring_notify_here(n))
+		return;
+	if (__atomic_exchange_n(&n->pending, 0, __ATOMIC_SEQ_CST))
+		shmring_signal(n, SHMRING_EV_IN | SHMRING_EV_OUT);
+	shmring_futex_wake(&h->mine->armed);
 }
 
 static int shmring_eventfd_check(int efd)

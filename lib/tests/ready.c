@@ -540,6 +540,33 @@ static void who_is_held_up_is_not_woken_alone(void)
 	}
 }
 
+/* Who armed and then blocks for something else disarms: the signal that was to come does. */
+static void blocking_after_arming(uint32_t topology, uint64_t bytes, uint64_t records)
+{
+	struct shmring_opts o = test_opts(4096, 0);
+	struct pollfd pfd = { .events = POLLIN };
+	struct shmring *p, *c;
+
+	o.topology = topology;
+	NEED(!test_pair(&o, &p, &c));
+	NEED((pfd.fd = shmring_pollfd(c)) >= 0);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), 0);
+	CHECK_EQ(shmring_wait_for(c, SHMRING_EV_IN, bytes, records, test_in_ms(20)), -ETIMEDOUT);
+	CHECK_EQ(shmring_send(p, "a record", 8, SHMRING_NOWAIT), 0);
+	CHECK_EQ(poll(&pfd, 1, 5000), 1);
+	CHECK_EQ(shmring_arm(c, SHMRING_EV_IN), SHMRING_EV_IN);
+	shmring_close(c);
+	shmring_close(p);
+}
+
+static void signalled_after_blocking(void)
+{
+	blocking_after_arming(SHMRING_TOPO_SPSC, 0, 0);
+	blocking_after_arming(SHMRING_TOPO_SPSC, 1000, 0);
+	blocking_after_arming(SHMRING_TOPO_QUEUE, 0, 0);
+	blocking_after_arming(SHMRING_TOPO_QUEUE, 0, 10);
+}
+
 int main(void)
 {
 	START();
@@ -561,5 +588,6 @@ int main(void)
 	RUN(an_end_is_asked_for_besides);
 	RUN(an_eventfd_is_set_besides);
 	RUN(who_is_held_up_is_not_woken_alone);
+	RUN(signalled_after_blocking);
 	DONE();
 }
