@@ -153,12 +153,18 @@ static int shmring_tx_refresh(struct shmring_producer *p, size_t len)
 {
 	const struct shmring_ring *ring = p->m.ring;
 	struct shmring_spsc_tx *tx = &p->tx;
+	int err;
 
 	switch (ring->topology) {
 	case SHMRING_TOPO_SPSC:
 		return shmring_spsc_refresh(tx);
 	case SHMRING_TOPO_MPSC:
-		return shmring_mpsc_refresh(tx, &p->group);
+		err = shmring_mpsc_refresh(tx, &p->group);
+		if (err) {	/* a consumer that is ahead may be asleep, and is to look */
+			smp_mb();	/* want, then armed: pairs with shmring_arm() */
+			shmring_tx_notice(p);
+		}
+		return err;
 	case SHMRING_TOPO_QUEUE:
 		return shmring_queue_refresh(tx, &p->group);
 	default:

@@ -147,7 +147,9 @@ static bool shmring_lane_farther(const struct shmring_ring *ring, u32 lane, u64 
 	return ring->topology != SHMRING_TOPO_QUEUE &&
 	       ring->full_policy != SHMRING_FULL_OVERWRITE &&
 	       ring->meta->slot[lane].generation > 1 &&
-	       (ring->topology == SHMRING_TOPO_BROADCAST || told != ring->meta->begin[lane]) &&
+	       (ring->topology == SHMRING_TOPO_BROADCAST || told != ring->meta->begin[lane] ||
+		/* pairs with the write barrier in shmring_lane_recover() */
+		smp_load_acquire(&ring->cursor[lane]->want)) &&
 	       IS_ALIGNED(told, SHMRING_REC_ALIGN) && pos - told - 1 < ring->data_size - 1 &&
 	       !shmring_lane_word(ring, lane, told) &&
 	       READ_ONCE(ring->cursor[lane]->pos) == told;

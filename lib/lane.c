@@ -64,8 +64,12 @@ static int shmring_mpsc_start(struct shmring_handle *h)
 
 static int shmring_mpsc_look(struct shmring_handle *h, size_t len)
 {
+	int err = shmring_mpsc_refresh(&h->core.tx, h->group);
+
 	(void)len;
-	return shmring_mpsc_refresh(&h->core.tx, h->group);
+	if (err)	/* a consumer that is ahead may be asleep, and is to look */
+		shmring_lane_found(h);
+	return err;
 }
 
 static bool shmring_mpsc_ready(const struct shmring_handle *h, uint64_t need)

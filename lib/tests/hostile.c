@@ -907,6 +907,65 @@ static void ahead_of_the_next_producer_broadcast(void)
 	ahead_of_the_next_producer(SHMRING_TOPO_BROADCAST);
 }
 
+static void *late_run(void *arg)
+{
+	uint64_t in = 0;
+
+	/* Whoever comes back tells so first. */
+	CHECK_EQ(shmring_recv(arg, &in, 8, test_in_ms(5000)), -EPROTO);
+	return NULL;
+}
+
+/*
+ * Likewise where the liar told the truth in the end, so that its successor tells the same: it is
+ * known to have begun by its asking for room.
+ */
+static void ahead_of_who_begins_where_told(void)
+{
+	struct shmring_opts o = test_opts(4096, SHMRING_SPIN_NEVER);
+	struct shmring_cursor *cursor;
+	struct shmring *p, *c;
+	const void *payload;
+	uint64_t n = 7, in = 0;
+	unsigned int k;
+	pthread_t late;
+	uint32_t *lane;
+	size_t bytes;
+
+	o.topology = SHMRING_TOPO_MPSC;
+	o.producers = 1;
+	for (k = 0; k < 2; k++) {
+		NEED(!test_pair(&o, &p, &c));
+		NEED(cursor = cursor_of(p, 0));
+		NEED(lane = shmring_data(p, &bytes));
+		CHECK_EQ(shmring_send(p, &n, 8, 0), 0);
+		lane[0] = SHMRING_REC_READY | 2000;
+		CHECK_EQ(shmring_peek(c, &payload, 0), 2000);
+		lane[0] = 0;
+		shmring_store(&cursor->pos, 0);
+		munmap(cursor, 4096);
+		shmring_close(p);
+		NEED(!shmring_attach_fd(shmring_fd(c), PROD, &o, &p));
+		CHECK_EQ(shmring_release(c), 0);
+		if (k) {
+			NEED(!pthread_create(&late, NULL, late_run, c));
+			usleep(100000);
+		}
+		CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), -EPROTO);
+		if (k)
+			pthread_join(late, NULL);
+		else
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), -EPROTO);
+		for (n = 0; n < 1000 && !test_bad; n++) {
+			CHECK_EQ(shmring_send(p, &n, 8, SHMRING_NOWAIT), 0);
+			CHECK_EQ(shmring_recv(c, &in, 8, SHMRING_NOWAIT), 8);
+			CHECK_EQ(in, n);
+		}
+		shmring_close(p);
+		shmring_close(c);
+	}
+}
+
 /* Ahead of what its producer tells, and not by a record of its: likewise. */
 static void next_consumer_begins_not_ahead(void)
 {
@@ -1576,6 +1635,7 @@ int main(void)
 	RUN(header_changed_under_a_reader_broadcast);
 	RUN(ahead_of_the_next_producer_mpsc);
 	RUN(ahead_of_the_next_producer_broadcast);
+	RUN(ahead_of_who_begins_where_told);
 	RUN(next_consumer_of_one_that_wanders);
 	RUN(forged_records);
 	RUN(limit_without_a_mark);

@@ -184,6 +184,7 @@ static inline int ring_tx_begin(struct ring *r, __u32 slot, struct ring_tx *t)
 	tx->mine = r->cursor[slot];
 	if (ring_tickets(r))
 		tx->chain = SHMRING_REC_CHAIN;
+	tx->mine->want = 0;
 	if (r->topology == SHMRING_TOPO_BROADCAST || r->topology == SHMRING_TOPO_MPSC) {
 		pos = shmring_load(&tx->mine->pos);
 		if (r->topology == SHMRING_TOPO_BROADCAST && !r->overwrite) {

@@ -234,6 +234,39 @@ TEST_F(lies, of_a_producer_do_not_hide_who_begins_behind)
 }
 
 /*
+ * Likewise of an MPSC ring whose producer tells what was told before it: it is known to have begun
+ * by its asking for room.
+ */
+TEST_F(lies, of_a_producer_do_not_hide_who_begins_where_told)
+{
+	struct member *p = &self->p[0], *c = &self->c;
+	struct shmring_merge_lane *lane = &c->merge.lane[0];
+	struct child child;
+
+	if (variant->topology != MPSC)
+		SKIP(return, "of others META says where a producer begins");
+	member_close(p);
+	ASSERT_TRUE(member_attach(p, PRODUCER, self->ring));
+	EXPECT_EQ(0, check(c));
+	lane->head += 64;
+	lane->done = lane->head;
+	shmring_store(&c->mine->lane[0].pos, lane->done);
+	if (!child_start(&child)) {
+		CHECK_EQ(IN, ring_wait(c->fd, IN, NEVER));
+		_exit(0);
+	}
+	ASSERT_TRUE(child.pid > 0 && until_asleep(child.pid));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+	EXPECT_EQ(-EPROTO, member_refresh(p));
+	EXPECT_EQ(0, ring_kick(p->fd));
+	EXPECT_EQ(0, child_end(&child));
+	EXPECT_EQ(-EPROTO, check(c));
+	ASSERT_EQ(0, member_send(p, 24, 'a'));
+	EXPECT_EQ('a', member_take(c));
+	EXPECT_EQ(-EAGAIN, ring_wait(c->fd, IN, NOW));
+}
+
+/*
  * A consumer leaves the lane out once more for a successor that has not begun yet. That one writes
  * elsewhere: not the word that was judged says that there are records, but the limit.
  */

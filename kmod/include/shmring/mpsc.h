@@ -40,6 +40,9 @@
  *   shmring_merge_tell     store-release of the position in the lane
  *     pairs with           load-acquire of it in shmring_mpsc_refresh()
  *     so that              the payload was read before it is overwritten
+ *   shmring_lane_recover   position, write barrier, then want in shmring_mpsc_refresh()
+ *     pairs with           load-acquire of want, then of the position, in shmring_merge_misled()
+ *     so that              who finds that it asked for room finds where it began
  *   shmring_merge_skip     position, full fence, the peers' state (merge_skipped)
  *     pairs with           armed, full fence, then positions in whoever waits for room
  *     so that              room that was made without a release is not slept through
@@ -55,14 +58,18 @@
  * @tx: producer
  * @g: its group
  *
- * Return: 0, or -EPROTO.
+ * Return: 0, or -EPROTO: then @want says that it asked.
  */
 static inline int shmring_mpsc_refresh(struct shmring_spsc_tx *tx, const struct shmring_group *g)
 {
 	const struct shmring_cursor *consumer = shmring_group_cursor(g, g->producers);
-
 	/* pairs with the store-release in shmring_merge_tell() */
-	return shmring_lane_gate(tx, shmring_load_acquire(&consumer->lane[g->slot].pos));
+	int err = shmring_lane_gate(tx, shmring_load_acquire(&consumer->lane[g->slot].pos));
+
+	/* pairs with the load-acquire in shmring_merge_misled(); _lane_recover() has the barrier */
+	if (shmring_unlikely(err) && !shmring_load(&tx->mine->want))
+		shmring_store(&tx->mine->want, sizeof(struct shmring_record));
+	return err;
 }
 
 /**
@@ -351,17 +358,20 @@ static inline int shmring_merge_skip(struct shmring_merge *m, __u32 l)
  */
 static inline int shmring_merge_farther(const struct shmring_merge *m, __u32 l)
 {
-	const __u64 *pos = &shmring_group_cursor(&m->g, l)->pos;
+	const struct shmring_cursor *cursor = shmring_group_cursor(&m->g, l);
 	const struct shmring_merge_lane *lane = &m->lane[l];
-	__u64 told;
+	const __u64 *pos = &cursor->pos;
+	__u64 want, told;
 
 	if (m->overwrite || lane->generation < 2 || lane->ahead)
 		return 0;
+	/* pairs with the write barrier in shmring_lane_recover(): then it tells its own position */
+	want = shmring_load_acquire(&cursor->want);
 	/* pairs with the store-release in shmring_lane_publish(): the position, word, position */
 	told = shmring_load_acquire(pos);
 	/* An MPSC ring's producer begins where its consumer says to be, not where META says. */
 	return !(told & (SHMRING_REC_ALIGN - 1)) && lane->head - told - 1 < m->mask &&
-	       (m->rejoin || told != lane->begin) &&
+	       (m->rejoin || told != lane->begin || want) &&
 	       !shmring_load_acquire(shmring_merge_word(m, l, told)) && shmring_load(pos) == told;
 }
 
