@@ -233,12 +233,19 @@ static void shmring_merge_notice(struct shmring_consumer *c)
 	}
 }
 
+/* A producer may wait for the room that nonsense was in. */
+static void shmring_merge_made_room(struct shmring_consumer *c)
+{
+	if (shmring_merge_skipped(&c->merge))
+		shmring_merge_notice(c);
+}
+
 static long shmring_merge_first(struct shmring_consumer *c, const void **payload)
 {
 	long len = shmring_merge_peek(&c->merge, payload);
 
-	if (shmring_merge_skipped(&c->merge))
-		shmring_merge_notice(c);
+	if (len < 0)
+		shmring_merge_made_room(c);
 	return len;
 }
 
@@ -246,14 +253,14 @@ static int shmring_merge_lies(struct shmring_consumer *c)
 {
 	int err = shmring_merge_check(&c->merge);
 
-	if (shmring_merge_skipped(&c->merge))
-		shmring_merge_notice(c);
+	shmring_merge_made_room(c);
 	return err;
 }
 
 static void shmring_merge_over(struct shmring_consumer *c, long len)
 {
 	shmring_merge_next(&c->merge, len);
+	shmring_merge_made_room(c);
 }
 
 static int shmring_merge_give_back(struct shmring_consumer *c)

@@ -122,7 +122,8 @@ static long shmring_merge_first(struct shmring_handle *h, const void **payload)
 {
 	long len = shmring_merge_peek(&h->many->merge, payload);
 
-	shmring_merge_made_room(h);
+	if (len < 0)
+		shmring_merge_made_room(h);
 	return len;
 }
 
@@ -137,6 +138,7 @@ static int shmring_merge_lies(struct shmring_handle *h)
 static void shmring_merge_over(struct shmring_handle *h, long len)
 {
 	shmring_merge_next(&h->many->merge, len);
+	shmring_merge_made_room(h);
 	h->core.rx.ahead++;
 }
 
@@ -282,6 +284,7 @@ static unsigned int shmring_merge_drain(struct shmring_handle *h, struct iovec *
 			if (len < 0 || (size_t)len > msgs[k].iov_len)
 				break;
 			shmring_merge_next(m, len);
+			shmring_merge_made_room(h);
 		}
 		if (len)
 			shmring_copy(msgs[k].iov_base, payload, (size_t)len);

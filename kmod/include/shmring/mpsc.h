@@ -267,6 +267,13 @@ static inline void shmring_merge_lift(struct shmring_merge_lane *lane, __u32 lea
 		lane->base = least;
 }
 
+/* What was first there is gone, or may be: others' may come before what is there now. */
+static inline void shmring_merge_unfirst(struct shmring_merge *m, __u32 l)
+{
+	if (m->first == l)
+		m->first = SHMRING_NO_LANE;
+}
+
 /*
  * A lane was lapped: go on from a mark, the @newest or the oldest, and count what lies
  * between. Return: 1; 0: not now; -EPROTO: there is none, and none will come by itself.
@@ -297,8 +304,7 @@ static inline int shmring_merge_resync(struct shmring_merge *m, __u32 l, int new
 	lane->records = records;
 	lane->done = pos;
 	lane->head = pos;
-	if (m->first == l)	/* what was first there is gone: others' may come before */
-		m->first = SHMRING_NO_LANE;
+	shmring_merge_unfirst(m, l);
 	shmring_store(&m->mine->lost, m->lost);
 	shmring_merge_tell(m, l);
 	if (m->tickets)
@@ -329,6 +335,7 @@ static inline void shmring_merge_go(struct shmring_merge *m, __u32 l, __u64 pos)
 	m->lane[l].head = pos;
 	m->lane[l].bound = pos;
 	m->lane[l].told = pos;
+	shmring_merge_unfirst(m, l);
 	shmring_merge_tell(m, l);
 	m->skipped = 1;
 }
@@ -666,6 +673,8 @@ static inline void shmring_merge_replaced(struct shmring_merge *m, __u32 l)
 	lane->told = lane->head;	/* what its predecessor told is nothing to go by ... */
 	m->run = 0;
 	m->ready &= ~(1u << l);		/* ... and that one may have changed that header */
+	if (!m->touched)
+		shmring_merge_unfirst(m, l);
 	lane->astray = shmring_merge_astray(m, l);
 	if (lane->astray)
 		shmring_merge_skip(m, l);
@@ -898,8 +907,9 @@ static inline void shmring_merge_forget(struct shmring_merge *m)
  * @m: consumer
  * @payload: out: where its payload is, until it is released
  *
- * After shmring_merge_rewind() it is the first record that is not released. Whatever it
- * returns, shmring_merge_skipped() comes next.
+ * After shmring_merge_rewind() it is the first record that is not released.
+ * shmring_merge_skipped() comes next, but after shmring_merge_next() where there is a record:
+ * who joins goes elsewhere in a lane that nothing is delivered of.
  *
  * Return: payload bytes, -EAGAIN, or -EBADMSG, -EPROTO: a producer wrote nonsense and its
  * lane is left out until it, or its successor, writes something else there; told once.
@@ -968,7 +978,8 @@ static inline int shmring_merge_check(struct shmring_merge *m)
 
 /**
  * shmring_merge_skipped() - after a look for records: tell of room that nonsense was in
- * @m: consumer, after shmring_merge_peek(), shmring_merge_mend() or shmring_merge_check()
+ * @m: consumer, after shmring_merge_peek() without a record, shmring_merge_next(),
+ *	shmring_merge_mend() or shmring_merge_check()
  *
  * Return: as shmring_group_check(); 0 if there was none.
  */
