@@ -822,6 +822,33 @@ TEST_F(produce, impossible_position)
 	close(user);
 }
 
+/* A liar led the consumer on, and the producer begins behind it: to ask for room wakes it. */
+TEST_F(produce, begins_behind_who_sleeps)
+{
+	struct kt_produce p = produce_args(KT_HARDIRQ, 1, 16);
+	struct member m, liar;
+	struct child c;
+	int ring, user;
+
+	NEED_MODULE();
+	user = make(_metadata, MPSC, DROP, 1, &ring);
+	ASSERT_TRUE(member_attach(&m, CONSUMER, ring));
+	ASSERT_TRUE(member_attach(&liar, PRODUCER, ring));
+	member_close(&liar);
+	ASSERT_EQ(0, kt(user, KT_PRODUCER, 0));
+	shmring_store(&m.mine->lane[0].pos, 64);
+	if (!child_start(&c)) {
+		CHECK_EQ(IN, ring_wait(m.fd, IN, NEVER));
+		_exit(0);
+	}
+	ASSERT_TRUE(until_asleep(c.pid));
+	ASSERT_EQ(0, kt_with(user, KT_PRODUCE, &p));
+	EXPECT_EQ(0, p.written);
+	EXPECT_EQ(-EPROTO, p.err);
+	EXPECT_EQ(0, child_end(&c));
+	close(user);
+}
+
 /* Scribbles over all that it may write while interrupts write records. */
 static void scribble(int ring, __u32 topology)
 {
