@@ -11,7 +11,8 @@
  *   shmring_arm()   wake_at, store-release of armed (and of the bit in META), smp_mb,
  *                   read positions
  *     pairs with    shmring_spsc_armed(): position, full fence, load-acquire of
- *                   armed, wake_at; shmring_group_check(): position, full fence, bits
+ *                   armed, wake_at; shmring_group_check(): position, full fence, bits;
+ *                   shmring_tx_refresh(): want, full fence, bits
  *     so that       either the sleeper sees the position and does not sleep, or the
  *                   publisher sees armed and kicks
  *     or, where the publisher makes no fence, with shmring_meet() in its place
