@@ -209,10 +209,11 @@ const struct argp tool_argp_json = { json_options, parse_json, NULL, NULL, NULL,
 static const struct argp_option ring_options[] = {
 	{ NULL, 0, NULL, 0, "If the ring has to be made:", 5 },
 	{ "size", 's', "BYTES", 0,
-	  "Room for records; K, M or G may follow; rounded up to a power of two, up to 1G "
-	  "(default 1M)", 5 },
+	  "Room for records, of several producers for those of each; K, M or G may follow; rounded "
+	  "up to a power of two, all together up to 1G (default 1M, for each of several 128K)", 5 },
 	{ "mode", 'm', "OCTAL", 0,
-	  "Permissions as of a file: read to receive, write to send (default 600)", 5 },
+	  "Permissions as of a file: read to receive, write to send; memfd: both for either, e.g. "
+	  "660 (default 600)", 5 },
 	{ "node", 'n', "N", 0, "Memory on NUMA node N and no other", 5 },
 	{ "prefer-node", KEY_PREFER_NODE, "N", 0,
 	  "Memory on NUMA node N, else on the nearest that has some", 5 },

@@ -175,7 +175,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int tell(const struct create_args *args, struct shmring *r)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
-	char size[32], page[32], node[32];
+	char size[32], page[32], node[32], lanes[32] = "";
 	int err;
 
 	if (args->common.json)
@@ -187,9 +187,11 @@ static int tell(const struct create_args *args, struct shmring *r)
 		snprintf(node, sizeof(node), "several nodes");
 	else
 		snprintf(node, sizeof(node), "node %d", info.data_node);
-	printf("ring %s (%s, id %llu): %s on %s in pages of %s, mode %04o, %s backend\n",
+	if (info.producers > 1)
+		snprintf(lanes, sizeof(lanes), "%u lanes of ", info.producers);
+	printf("ring %s (%s, id %llu): %s%s on %s in pages of %s, mode %04o, %s backend\n",
 	       args->name, tool_topology_name(info.topology), (unsigned long long)info.ring_id,
-	       tool_size(size, sizeof(size), info.data_size), node,
+	       lanes, tool_size(size, sizeof(size), info.data_size), node,
 	       tool_size(page, sizeof(page), info.data_page_size), info.mode,
 	       tool_backend_name(shmring_backend(r)));
 	if (info.topology == SHMRING_TOPO_SPSC)
@@ -236,8 +238,8 @@ int cmd_create(int argc, char **argv)
 		options, parse, "NAME",
 		"Make ring NAME and keep it until SIGINT (Ctrl-C), SIGTERM or SIGHUP."
 		"\v"
-		"A ring vanishes with its last user, so nothing can be left behind; this command is a "
-		"user that takes nobody's place. `shmring send` and `shmring recv` make the ring "
+		"A ring vanishes with its last user (memfd: if that one was killed, when the next "
+		"program meets it); this command is a user that takes nobody's place. `shmring send` and `shmring recv` make the ring "
 		"themselves if need be: create is for choosing how, and for keeping it from one "
 		"sender to the next. It is an error (exit status 1) if the ring exists.",
 		children, NULL, NULL
@@ -257,7 +259,8 @@ int cmd_create(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &stops, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	err = shmring_create(args.name, SHMRING_ROLE_OBSERVER, &args.common.opts, &r);
-	if (err == -EEXIST)
+	/* Of the device it is not the ring that may not be had. */
+	if (err == -EEXIST || (err == -EPERM && args.common.opts.backend != SHMRING_BACKEND_DEVICE))
 		return exists(&args);
 	if (err)
 		return tool_ring_failed(err, args.common.opts.backend, "make", args.name);

@@ -45,6 +45,7 @@ static int add_row(struct listing *l, uint32_t backend, const struct shmring_ioc
 	struct row *rows = reallocarray(l->rows, l->n + 1, sizeof(*rows));
 	char size[32], page[32], user[64];
 	unsigned int i;
+	uint64_t used;
 	struct row *r;
 
 	if (!rows)
@@ -54,9 +55,10 @@ static int add_row(struct listing *l, uint32_t backend, const struct shmring_ioc
 	r->cell[0] = cell("%llu", (unsigned long long)info->ring_id);
 	r->cell[1] = cell("%s", *info->name ? (const char *)info->name : "-");
 	r->cell[2] = cell("%s", tool_topology_name(info->topology));
-	r->cell[3] = cell("%s", tool_size(size, sizeof(size), info->data_size));
+	r->cell[3] = cell("%s", tool_size(size, sizeof(size), tool_capacity(info)));
+	used = tool_used(info) * 100 / tool_capacity(info);
 	r->cell[4] = info->topology == SHMRING_TOPO_RAW ? cell("-") :
-		     cell("%llu%%", (unsigned long long)(tool_used(info) * 100 / info->data_size));
+		     cell("%llu%%", (unsigned long long)used);
 	r->cell[5] = cell("%s", tool_user(user, sizeof(user), info->uid));
 	r->cell[6] = cell("%04o", info->mode);
 	/* The memfd backend lists by reading files: where the pages are is seen by mapping them. */
@@ -151,7 +153,8 @@ int cmd_list(int argc, char **argv)
 		"\v"
 		"USED is the part of the ring that holds records not yet received. NODE * means several. "
 		"ENDS are the live endpoints of those there can be, WATCH the observers. Rings without "
-		"a name (-) are listed on the device only.",
+		"a name (-) are listed on the device only. What killed users left of a ring of the memfd "
+		"backend is removed on the way, as `shmring rm` does.",
 		children, NULL, NULL
 	};
 	struct listing l = { 0 };

@@ -82,8 +82,7 @@ static const char *node_text(char *buf, size_t n, const json_t *o, const char *k
 static void print_ring(const json_t *ring)
 {
 	const char *name = text(ring, "name");
-	long long size = number(ring, "data_size");
-	char a[32], b[32], node[16];
+	char a[32], b[32], lanes[32] = "", node[16];
 	size_t i;
 	json_t *o;
 
@@ -93,15 +92,20 @@ static void print_ring(const json_t *ring)
 		printf("flag      %s\n", json_string_value(o));
 	printf("owner     %s (uid %lld, gid %lld), mode %s\n", text(ring, "user"),
 	       number(ring, "uid"), number(ring, "gid"), text(ring, "mode"));
-	printf("memory    %s in pages of %s, node %s (asked for: %s)\n",
-	       tool_size(a, sizeof(a), (uint64_t)size),
+	if (number(ring, "producers") > 1)
+		snprintf(lanes, sizeof(lanes), "%lld lanes of ", number(ring, "producers"));
+	printf("memory    %s%s in pages of %s, node %s (asked for: %s)\n", lanes,
+	       tool_size(a, sizeof(a), (uint64_t)number(ring, "data_size")),
 	       tool_size(b, sizeof(b), (uint64_t)number(ring, "page_size")),
 	       node_text(node, sizeof(node), ring, "data_node"), text(ring, "placement"));
 	if (number(ring, "max_record")) {
-		printf("records   up to %lld bytes\n", number(ring, "max_record"));
+		printf("records   up to %lld bytes; when it is full: %s\n",
+		       number(ring, "max_record"), text(ring, "policy"));
 		printf("position  %lld written, %lld read, %lld between them (%.1f %% full)\n",
 		       number(ring, "produced"), number(ring, "consumed"), number(ring, "used"),
-		       100.0 * (double)number(ring, "used") / (double)size);
+		       100.0 * (double)number(ring, "used") / (double)number(ring, "capacity"));
+		if (strcmp(text(ring, "policy"), "wait"))
+			printf("lost      %lld records\n", number(ring, "lost"));
 	}
 	printf("users     %lld of %lld endpoints live, %lld observers\n",
 	       number(ring, "slots_live"), number(ring, "slots"), number(ring, "observers"));
@@ -119,6 +123,8 @@ static void print_parts(const json_t *ring)
 		printf("%-10s %12lld %12lld  %-14s %-8s %s\n", text(o, "region"),
 		       number(o, "offset"), number(o, "size"), text(o, "written_by"),
 		       text(o, "read_by"), node_text(node, sizeof(node), o, "node"));
+	if (!json_boolean_value(json_object_get(ring, "writers_enforced")))
+		puts("(memfd: the library keeps to this; who may send or receive could write all of it)");
 	printf("\n%4s  %-9s %-8s %8s %14s %12s %10s %10s %10s %10s %10s %10s\n", "SLOT", "ROLE",
 	       "STATE", "PID", "BYTES", "RECORDS", "STALLS", "SLEEPS", "KICKS", "WAKES", "SPURIOUS",
 	       "HIGH");

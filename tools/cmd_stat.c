@@ -83,7 +83,7 @@ static int print_once(const struct watch_ring *ring)
 	watch_flow(&flow, ring, NULL);
 	printf("ring %s: %s, %s backend, %s, %.1f %% full, %s\n\n", ring->info.name,
 	       tool_topology_name(ring->info.topology), tool_backend_name(ring->backend),
-	       tool_size(size, sizeof(size), ring->info.data_size), 100 * watch_fill(ring),
+	       tool_size(size, sizeof(size), tool_capacity(&ring->info)), 100 * watch_fill(ring),
 	       watch_state(ring, &flow));
 	printf("%-14s %5s", "", "LIVE");
 	print_titles();

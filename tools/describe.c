@@ -47,6 +47,20 @@ const char *tool_placement_name(uint32_t placement)
 	}
 }
 
+const char *tool_policy_name(uint32_t policy)
+{
+	switch (policy) {
+	case SHMRING_FULL_WAIT:
+		return "wait";
+	case SHMRING_FULL_DROP_NEWEST:
+		return "drop";
+	case SHMRING_FULL_OVERWRITE:
+		return "overwrite";
+	default:
+		return "unknown";
+	}
+}
+
 const char *tool_role_name(uint32_t role)
 {
 	switch (role) {
@@ -116,12 +130,22 @@ const char *tool_user(char *buf, size_t n, uint32_t uid)
 	return buf;
 }
 
+uint64_t tool_capacity(const struct shmring_ioc_info *info)
+{
+	return info->data_size * (info->producers ? info->producers : 1);
+}
+
 uint64_t tool_used(const struct shmring_ioc_info *info)
 {
-	uint64_t used = info->produced - info->consumed;
+	uint64_t used = info->produced - info->consumed, capacity = tool_capacity(info);
 
-	/* The two are read one after the other, and either may be forged. */
-	return info->topology == SHMRING_TOPO_RAW || used > info->data_size ? 0 : used;
+	/*
+	 * The two are read one after the other, either may be forged, and a consumer that was
+	 * overwritten is further behind than there is room.
+	 */
+	if (info->topology == SHMRING_TOPO_RAW || info->produced <= info->consumed)
+		return 0;
+	return used < capacity ? used : capacity;
 }
 
 static json_t *optional_node(int32_t node)
@@ -145,7 +169,7 @@ json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info)
 	/* Text: JSON numbers hold 53 bits in many a program. */
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)info->ring_id);
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:i,"
-			 " s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I}",
+			 " s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:s}",
 			 "id", id,
 			 "name", *name ? json_string(name) : json_null(),
 			 "backend", tool_backend_name(backend),
@@ -163,11 +187,16 @@ json_t *tool_info_json(uint32_t backend, const struct shmring_ioc_info *info)
 			 "uid", (int)info->uid,
 			 "gid", (int)info->gid,
 			 "slots", (int)info->slots,
+			 "producers", (int)info->producers,
+			 "consumers", (int)info->consumers,
 			 "slots_live", (int)info->slots_live,
 			 "observers", (int)info->observers,
 			 "control_size", (json_int_t)info->control_size,
 			 "produced", (json_int_t)info->produced,
-			 "consumed", (json_int_t)info->consumed);
+			 "consumed", (json_int_t)info->consumed,
+			 "lost", (json_int_t)info->lost,
+			 "capacity", (json_int_t)tool_capacity(info),
+			 "policy", tool_policy_name(info->full_policy));
 }
 
 static json_t *region(const char *name, uint64_t offset, uint64_t size, const char *writer,
@@ -183,6 +212,47 @@ static const char *cursor_writer(const struct shmring_ioc_info *info, unsigned i
 	if (info->topology != SHMRING_TOPO_SPSC)
 		return "its endpoint";
 	return slot ? "the consumer" : "the producer";
+}
+
+/* The regions of the mapped file in order, and who writes them by the protocol. */
+static json_t *regions_json(uint32_t backend, const struct shmring_ioc_info *info)
+{
+	json_t *regions = json_array();
+	unsigned int i;
+	char name[24];
+
+	json_array_append_new(regions,
+			      region("META", 0, info->cursor_offset,
+				     backend == SHMRING_BACKEND_DEVICE ? "the kernel" : "the library",
+				     optional_node(info->meta_node)));
+	for (i = 0; i < info->slots; i++) {
+		snprintf(name, sizeof(name), "CURSOR %u", i);
+		/* Where another endpoint's page lies, only that endpoint is told. */
+		json_array_append_new(regions,
+				      region(name, info->cursor_offset + i * info->cursor_stride,
+					     info->cursor_stride, cursor_writer(info, i),
+					     info->slot == i ? optional_node(info->cursor_node) :
+							       json_null()));
+	}
+	if (info->shared_offset)
+		json_array_append_new(regions,
+				      region("SHARED", info->shared_offset, info->cursor_stride,
+					     info->topology == SHMRING_TOPO_QUEUE ? "consumers" :
+										    "producers",
+					     json_null()));
+	if (info->producers <= 1) {
+		json_array_append_new(regions, region("DATA", info->data_offset, info->data_size,
+						      "producers", optional_node(info->data_node)));
+		return regions;
+	}
+	for (i = 0; i < info->producers; i++) {
+		snprintf(name, sizeof(name), "DATA %u", i);
+		json_array_append_new(regions,
+				      region(name, info->data_offset + i * info->data_size,
+					     info->data_size, "its producer",
+					     optional_node(info->data_node)));
+	}
+	return regions;
 }
 
 json_t *tool_stats_json(unsigned int slot, const struct shmring_stats *s)
@@ -209,32 +279,20 @@ json_t *tool_ring_json(struct shmring *r)
 {
 	struct shmring_ioc_info info = { .size = sizeof(info) };
 	struct shmring_stats stats = { .size = sizeof(stats) };
-	json_t *root, *regions, *slots;
+	json_t *root, *slots;
 	unsigned int i;
-	char name[24];
 
 	if (shmring_info(r, &info))
 		return NULL;
 	root = tool_info_json(shmring_backend(r), &info);
-	regions = json_array();
 	slots = json_array();
-	json_array_append_new(regions, region("META", 0, info.cursor_offset, "the kernel",
-					      optional_node(info.meta_node)));
-	for (i = 0; i < info.slots; i++) {
-		snprintf(name, sizeof(name), "CURSOR %u", i);
-		/* Where another endpoint's page lies, only that endpoint is told. */
-		json_array_append_new(regions,
-				      region(name, info.cursor_offset + i * info.cursor_stride,
-					     info.cursor_stride, cursor_writer(&info, i),
-					     info.slot == i ? optional_node(info.cursor_node) :
-							      json_null()));
-		if (shmring_get_stats(r, i, &stats))
-			continue;
-		json_array_append_new(slots, tool_stats_json(i, &stats));
-	}
-	json_array_append_new(regions, region("DATA", info.data_offset, info.data_size,
-					      "producers", optional_node(info.data_node)));
-	json_object_set_new(root, "regions", regions);
+	for (i = 0; i < info.slots; i++)
+		if (!shmring_get_stats(r, i, &stats))
+			json_array_append_new(slots, tool_stats_json(i, &stats));
+	/* Pages of a memfd know no owner: whoever may write the file may write all of it. */
+	json_object_set_new(root, "writers_enforced",
+			    json_boolean(shmring_backend(r) == SHMRING_BACKEND_DEVICE));
+	json_object_set_new(root, "regions", regions_json(shmring_backend(r), &info));
 	json_object_set_new(root, "endpoints", slots);
 	return root;
 }

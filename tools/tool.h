@@ -231,6 +231,7 @@ int tool_recv_failed(const char *name, int err, uint64_t records);
 const char *tool_backend_name(uint32_t backend);
 const char *tool_topology_name(uint32_t topology);
 const char *tool_placement_name(uint32_t placement);
+const char *tool_policy_name(uint32_t policy);
 const char *tool_role_name(uint32_t role);
 const char *tool_state_name(uint32_t state);
 const char *tool_size(char *buf, size_t n, uint64_t bytes);
@@ -250,7 +251,10 @@ int tool_print_json_line(json_t *json);
 int tool_tell_carried(const char *ring, const char *what, uint64_t records, uint64_t bytes,
 		      int code);
 
-/* What fills a ring of this kind, or 0 where there is nothing to count. */
+/* Bytes of all lanes together, or of a ring without lanes. */
+uint64_t tool_capacity(const struct shmring_ioc_info *info);
+
+/* How many of these hold records not yet received; 0 where there is nothing to count. */
 uint64_t tool_used(const struct shmring_ioc_info *info);
 
 #endif /* SHMRING_TOOL_H */

@@ -156,7 +156,7 @@ void watch_flow(struct watch_flow *flow, const struct watch_ring *now,
 double watch_fill(const struct watch_ring *now)
 {
 	return now->info.data_size ?
-	       (double)tool_used(&now->info) / (double)now->info.data_size : 0;
+	       (double)tool_used(&now->info) / (double)tool_capacity(&now->info) : 0;
 }
 
 /* In a word or two, what somebody who wonders about the ring wants to know first. */
@@ -240,13 +240,14 @@ json_t *watch_json(const struct watch_ring *now, const struct watch_ring *then)
 	for (i = 0; now->counted && i < now->info.slots && i < SHMRING_SLOTS_MAX; i++)
 		json_array_append_new(slots, tool_stats_json(i, &now->slot[i]));
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)now->info.ring_id);
-	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:i, s:i, s:i, s:o}",
+	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:i, s:i, s:i, s:o}",
 			 "id", id,
 			 "name", *name ? json_string(name) : json_null(),
 			 "backend", tool_backend_name(now->backend),
 			 "topology", tool_topology_name(now->info.topology),
 			 "state", watch_state(now, &flow),
 			 "data_size", (json_int_t)now->info.data_size,
+			 "capacity", (json_int_t)tool_capacity(&now->info),
 			 "used", (json_int_t)tool_used(&now->info),
 			 "fill", watch_fill(now),
 			 "seconds", flow.seconds,

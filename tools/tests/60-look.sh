@@ -38,6 +38,44 @@ kill -TERM $keeper
 reap $keeper
 is $status 0 "create: exit status"
 
+# Of several lanes what fills them is told of all together.
+xsr create "$ring" -T mpsc --producers 2 -s 4K > "$T/out" &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring"
+until_true grep -q "mode" "$T/out"
+has "$T/out" ": 2 lanes of 4 KiB on " "lanes: create says how many"
+used_is()
+{
+	is "$(sr list | awk -v r="$ring" '$2 == r { print $4, $5, $6 }')" "8 KiB $1%" "$2: list"
+	has "$T/show" "$3 between them ($4 % full)" "$2: show"
+	sr stat "$ring" > "$T/stat"
+	has "$T/stat" "8 KiB, $4 % full" "$2: stat"
+	is "$(sr stat -j "$ring" | json "d['used'], d['capacity']" "$3 8192")" "$3 8192" "$2: stat -j"
+}
+seq 255 | xsr send "$ring" &
+first=$!
+background $first
+until_true has_written "$ring" 255
+sr show "$ring" > "$T/show"
+used_is 49 "one lane full" 4080 49.8
+seq 255 | sr send --no-drain "$ring"
+sr show "$ring" > "$T/show"
+used_is 99 "both lanes full" 8160 99.6
+has "$T/show" "memory    2 lanes of 4 KiB in pages" "lanes: show says how many"
+is "$(awk '$1 == "DATA" { print $2, $4, $5, $6 }' "$T/show")" "0 4096 its producer
+1 4096 its producer" "lanes: regions"
+is "$(awk '$1 == "SHARED" { print $3, $4 }' "$T/show")" "4096 producers" "lanes: the page that all write"
+case $BACKEND in
+memfd) enforced=False ;;
+*) enforced=True ;;
+esac
+is "$(sr show -j "$ring" | json "d['writers_enforced'], d['policy']" "$enforced wait")" \
+	"$enforced wait" "show -j: who sees to it that only they write"
+kill $keeper $first
+reap $keeper
+reap $first
+
 xsr create "$ring" -T raw --slots 3 -j > "$T/out" &
 keeper=$!
 background $keeper

@@ -26,7 +26,8 @@ cleanup()
 	for pid in $started; do
 		kill -9 "$pid" 2>/dev/null
 	done
-	rm -rf "$T"
+	# Of a ring on memfd whose users are killed the file stays.
+	rm -rf "$T" "/dev/shm/shmring.$ring" "/dev/shm/shmring.$ring".*
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
