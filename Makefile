@@ -67,7 +67,8 @@ help:
 	@echo '  vm-shell        - a shell in the guest'
 	@echo ''
 	@echo 'Installing and cleaning:'
-	@echo '  install         - lib, tools, headers, manual pages, udev rule; DESTDIR= PREFIX=;'
+	@echo '  install         - lib, tools, headers, manual pages, documents, udev rule;'
+	@echo '                    DESTDIR= PREFIX= DOCDIR=;'
 	@echo '                    as root and without DESTDIR also ldconfig, the group, udev'"'"'s reload'
 	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
 	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX='
@@ -200,6 +201,8 @@ place_sysusers.conf := sysusers.d/shmring.conf
 place_modules-load.conf := modules-load.d/shmring.conf
 dist_place = $(SYSCONFDIR)/$(place_$(1))
 man_pages := $(wildcard $(top)/Documentation/man/*.[1-9])
+docs := $(wildcard $(top)/Documentation/*.rst) $(top)/Documentation/shmring.bt
+DOCDIR ?= $(PREFIX)/share/doc/shmring
 man_place = $(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 
 # What a package manager would do once files came or went; nothing fails for want of it.
@@ -212,13 +215,15 @@ install: lib tools
 	$(call sub,tools) install
 	$(Q)$(foreach file,$(dist_files),$(call put,$(top)/kmod/dist/$(file),$(call dist_place,$(file))) && ) :
 	$(Q)$(foreach page,$(man_pages),$(call put,$(page),$(call man_place,$(page))) && ) :
+	$(Q)[ -z "$(DOCDIR)" ] || $(INSTALL) -D -m 644 -t "$(DESTDIR)$(DOCDIR)" $(docs)
 	$(Q)$(call as_root,$(call if_there,systemd-sysusers $(call dist_place,sysusers.conf)) || :; $(reload))
 
 uninstall:
 	$(call sub,lib) uninstall
 	$(call sub,tools) uninstall
 	$(Q)rm -f $(foreach file,$(dist_files),$(DESTDIR)$(call dist_place,$(file))) \
-		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page)))
+		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page))) \
+		$(if $(DOCDIR),$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(docs))))
 	$(Q)$(call as_root,$(reload))
 
 deb: deps-build deps-deb

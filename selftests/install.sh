@@ -41,7 +41,7 @@ t "all kinds of files" there bin/shmring libexec/shmring/shmring-bench-peers \
 	lib/libshmring.so lib/libshmring.a lib/pkgconfig/shmring.pc \
 	lib/cmake/shmring/shmringConfig.cmake include/shmring.h include/linux/shmring.h \
 	include/shmring/version.h share/man/man1/shmring.1 share/man/man3/shmring_open.3 \
-	share/man/man4/shmring.4 share/man/man7/shmring.7 lib/udev/rules.d/60-shmring.rules \
+	share/doc/shmring/library.rst share/man/man4/shmring.4 share/man/man7/shmring.7 lib/udev/rules.d/60-shmring.rules \
 	lib/sysusers.d/shmring.conf lib/modules-load.d/shmring.conf
 t "the installed tool works" "$root/usr/bin/shmring" doctor -b memfd
 t "uninstalls" make -s -C "$top" uninstall DESTDIR="$root" PREFIX=/usr
