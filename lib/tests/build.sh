@@ -61,6 +61,7 @@ echo '#include <linux/shmring.h>' > "$dir/uapi.c"
 echo 'int uapi_used;' >> "$dir/uapi.c"
 
 check 'header is C11' $CC -std=c11 $STRICT $INC -c "$dir/user.c" -o "$dir/user.o"
+check 'header is C99' $CC -std=c99 $STRICT $INC -c "$dir/user.c" -o "$dir/user99.o"
 check 'header is C++11' $CXX -std=c++11 $STRICT -Wno-variadic-macros $INC \
 	-c "$dir/user.cc" -o "$dir/usercc.o"
 check 'header is C++20' $CXX -std=c++20 $STRICT $INC -c "$dir/user.cc" -o "$dir/usercc.o"

@@ -731,7 +731,7 @@ struct shmring_shared_head {
  *	consumer in this lane that another one has gone past
  */
 struct shmring_shared {
-	union {
+	__extension__ union {
 		__aligned_u64 tickets;
 		struct shmring_shared_head head[SHMRING_SLOTS_MAX];
 	};
