@@ -17,6 +17,20 @@
 /* A struct of this size or more is some future version's, not a mistake's. */
 #define SHMRING_OPTS_LIMIT	4096
 
+/*
+ * A node means something for two placements only. With another, zero is what a struct has that
+ * nobody filled in; any other node was meant to be one.
+ */
+static int shmring_node_default(uint32_t placement, int32_t *node)
+{
+	if (placement == SHMRING_PLACE_STRICT || placement == SHMRING_PLACE_PREFERRED)
+		return 0;
+	if (*node != 0 && *node != -1)
+		return -EINVAL;
+	*node = -1;
+	return 0;
+}
+
 /* Copy the caller's options, whatever version of the struct it knows. */
 static int shmring_opts_copy(const struct shmring_opts *user, struct shmring_opts *opts)
 {
@@ -44,12 +58,9 @@ static int shmring_opts_copy(const struct shmring_opts *user, struct shmring_opt
 								     SHMRING_DATA_DEFAULT;
 	if (!opts->mode)
 		opts->mode = SHMRING_MODE_DEFAULT;
-	/* The node means something for two placements only; zero is the default. */
-	if (opts->placement != SHMRING_PLACE_STRICT && opts->placement != SHMRING_PLACE_PREFERRED)
-		opts->node = -1;
-	if (opts->cursor_placement != SHMRING_PLACE_STRICT &&
-	    opts->cursor_placement != SHMRING_PLACE_PREFERRED)
-		opts->cursor_node = -1;
+	if (shmring_node_default(opts->placement, &opts->node) ||
+	    shmring_node_default(opts->cursor_placement, &opts->cursor_node))
+		return -EINVAL;
 	if (opts->backend > SHMRING_BACKEND_MEMFD || opts->spin_ns < SHMRING_SPIN_ALWAYS)
 		return -EINVAL;
 	return 0;
@@ -127,7 +138,7 @@ int shmring_create(const char *name, uint32_t role, const struct shmring_opts *u
 	struct shmring_opts opts;
 	int err;
 
-	if (!out)
+	if (!out || (name && !*name))
 		return -EINVAL;
 	err = shmring_opts_copy(user, &opts);
 	if (err)

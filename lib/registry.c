@@ -131,7 +131,8 @@ err_close:
  * @fd: its file, which has none yet
  * @name: checked
  *
- * Return: 0, -EEXIST, -ENOSYS (there is no /proc), or what linkat(2) gives.
+ * Return: 0, -EEXIST, -EPERM (a leftover that may not be removed), -ENOSYS (there is no /proc),
+ * or what linkat(2) gives.
  */
 int shmring_name_link(int fd, const char *name)
 {
@@ -145,14 +146,17 @@ int shmring_name_link(int fd, const char *name)
 			return 0;
 		if (errno != EEXIST)
 			return errno == ENOENT ? -ENOSYS : -errno;
-		/* Opening a leftover removes it; then the name is free to try again. */
-		other = shmring_name_open(name, SHMRING_ROLE_PRODUCER, SHMRING_GUARD_TRIES);
+		/*
+		 * Opening a leftover removes it; then the name is free to try again. To look is
+		 * enough to see that it is one which this caller may not remove.
+		 */
+		other = shmring_name_open(name, SHMRING_ROLE_OBSERVER, SHMRING_GUARD_TRIES);
 		if (other >= 0) {
 			shmring_guard_close(other);
 			return -EEXIST;
 		}
 		if (other != -ENOENT)
-			return other == -EINTR ? other : -EEXIST;
+			return other == -EINTR || other == -EPERM ? other : -EEXIST;
 	}
 }
 

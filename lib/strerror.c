@@ -4,6 +4,8 @@
  * Constant strings only, so that any context may ask.
  */
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -18,7 +20,7 @@ static const struct {
 	  "This is not shmring's device, or its module is older than the library: load the matching module.",
 	},
 	{ EINVAL,
-	  "An argument has a value that never means anything: check sizes, flags, role and reserved fields.",
+	  "An argument has a value that never means anything (check name, role, events of that role, counts, sizes, flags), or no reservation is that large.",
 	},
 	{ E2BIG,
 	  "A struct is longer than what is understood here: update the library or the module.",
@@ -27,7 +29,7 @@ static const struct {
 	  "An argument points at memory that cannot be read or written: pass a valid pointer.",
 	},
 	{ EOPNOTSUPP,
-	  "A known request that this ring or backend does not offer: choose another topology, policy, flag or backend.",
+	  "A known request that this ring or backend does not offer: choose another topology, policy, flag or backend; after fork(2) the parent has the thread that polls.",
 	},
 	{ ENOTCONN,
 	  "The descriptor is not bound to a ring yet: create or attach one first.",
@@ -36,13 +38,13 @@ static const struct {
 	  "The descriptor is bound to a ring already: open another one.",
 	},
 	{ EACCES,
-	  "The ring's owner and mode, or this endpoint's role, do not allow this: ask the owner, or attach in another role.",
+	  "The ring's owner and mode, or this endpoint's role, do not allow this: ask the owner, who can also remove what nobody uses any more (shmring rm), or attach in another role.",
 	},
 	{ EPERM,
 	  "Not permitted: another user left a ring of this name behind, which they or root can remove (shmring rm), or a container keeps the device from you.",
 	},
 	{ ERANGE,
-	  "The size is beyond what a ring can hold: ask for at most 1 GiB.",
+	  "A size is beyond what there can be: all lanes together have at most 1 GiB, huge pages want lanes of 2 MiB and more, and nobody can wait for more than a lane holds.",
 	},
 	{ ENXIO,
 	  "There is no such NUMA node, or it is offline: see numactl --hardware.",
@@ -90,10 +92,10 @@ static const struct {
 	  "A signal handler ran while waiting: call again to go on waiting.",
 	},
 	{ EPIPE,
-	  "The other side has closed in order and nothing is left: attach a new peer or close.",
+	  "The other side has closed in order, so that nothing more comes and nobody takes any more: attach a new peer or close.",
 	},
 	{ EOWNERDEAD,
-	  "The other side died without closing and nothing is left: attach a new peer or close.",
+	  "The other side died without closing, so that nothing more comes and nobody takes any more: attach a new peer or close.",
 	},
 	{ EPROTO,
 	  "The other side wrote positions that cannot be: close the ring, do not trust that peer.",
@@ -121,14 +123,31 @@ static const struct {
 	},
 };
 
+#define SHMRING_NO_SENTENCE \
+	"An error that shmring gives no meaning to: see errno(3) for its number."
+
+/* What the C library has for it, where that is a constant string: not in musl. */
+static const char *shmring_errno_text(int err)
+{
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
+	/* The smallest has no counterpart. */
+	return strerrordesc_np(err < 0 && err >= -INT_MAX ? -err : err);
+#else
+	(void)err;
+	return NULL;
+#endif
+}
+
 const char *shmring_strerror(int err)
 {
+	const char *text;
 	size_t k;
 
 	for (k = 0; k < sizeof(shmring_sentences) / sizeof(*shmring_sentences); k++)
 		if (err == shmring_sentences[k].err || err == -shmring_sentences[k].err)
 			return shmring_sentences[k].sentence;
-	return "An error that shmring does not give meaning to: see errno(3) for its number.";
+	text = shmring_errno_text(err);
+	return text ? text : SHMRING_NO_SENTENCE;
 }
 
 const char *shmring_version(void)

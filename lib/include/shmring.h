@@ -75,9 +75,9 @@ extern "C" {
  * @mode: permission bits; default 0600. Device: read to consume and observe, write to
  *	produce; memfd: both for either side, read to observe
  * @placement: SHMRING_PLACE_* of DATA; default LOCAL
- * @node: NUMA node of DATA for STRICT and PREFERRED
+ * @node: NUMA node of DATA for STRICT and PREFERRED; else 0 or -1
  * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
- * @cursor_node: its node for STRICT and PREFERRED
+ * @cursor_node: its node for STRICT and PREFERRED; else 0 or -1
  * @spin_ns: how long blocking calls spin before they sleep, or SHMRING_SPIN_*
  */
 struct shmring_opts {
@@ -165,9 +165,10 @@ struct shmring {
  * @opts: options, or NULL for all defaults
  * @out: the handle, to be closed with shmring_close()
  *
- * Return: 0; -EEXIST, -EINVAL, -ERANGE, -ENXIO, -ENODEV, -EDQUOT, -ENOSPC,
- * -ENOMEM, -EOPNOTSUPP, -ENAMETOOLONG, -ENOMEDIUM (memfd, with a name: /dev/shm is no tmpfs
- * that may be written to), or what opening the device gives.
+ * Return: 0; -EEXIST, -EPERM (memfd: another user left such a name behind), -EINVAL, -E2BIG,
+ * -ERANGE, -ENXIO, -ENODEV, -EDQUOT, -ENOSPC, -ENOMEM, -EOPNOTSUPP, -ENAMETOOLONG, -ENOMEDIUM
+ * (memfd, with a name: /dev/shm is no tmpfs that may be written to), or what opening the device
+ * gives: -ENOENT (SHMRING_BACKEND_DEVICE, and there is none), -EACCES, ...
  */
 int shmring_create(const char *name, uint32_t role, const struct shmring_opts *opts,
 		   struct shmring **out);
@@ -181,8 +182,8 @@ int shmring_create(const char *name, uint32_t role, const struct shmring_opts *o
  *
  * With SHMRING_BACKEND_AUTO the device is asked first, then the memfd backend.
  *
- * Return: 0; -ENOENT, -EACCES, -EBUSY (the role is taken by a live endpoint), -EPERM (memfd:
- * another user left such a name behind), ...
+ * Return: 0; -ENOENT (no such ring, or no device), -EACCES, -EBUSY (the role is taken by a live
+ * endpoint), -EPERM (memfd: another user left such a name behind), ...
  */
 int shmring_attach(const char *name, uint32_t role, const struct shmring_opts *opts,
 		   struct shmring **out);
@@ -391,8 +392,8 @@ static inline void shmring_copy_in(void *payload, const void *from, size_t len)
  * @payload: out: where to write them
  * @deadline: how long to wait for space
  *
- * Nothing needs to be done to give a reservation up. A second one replaces the
- * first.
+ * Nothing needs to be done to give a reservation up. The next shmring_reserve(),
+ * shmring_send(), shmring_sendv() or shmring_send_batch() ends it, also one that fails.
  *
  * Return: 0; -EMSGSIZE (no ring of this size can take it), -EAGAIN, -ETIMEDOUT,
  * -EINTR, -EPIPE, -EOWNERDEAD, -EPROTO, -EACCES (not a producer), -EOPNOTSUPP (RAW),
@@ -416,8 +417,10 @@ SHMRING_INLINE int shmring_reserve(struct shmring *r, size_t len, void **payload
  * @r: producer
  * @len: payload bytes, at most those reserved
  *
- * The records of a batch become visible together, by shmring_flush(), by a
- * shmring_commit(), or when a later reservation has to wait for space.
+ * The records of a batch become visible together: by shmring_flush(), shmring_commit(), a
+ * call that sends, shmring_drain(), shmring_close(), or what asks for space: shmring_arm(),
+ * shmring_wait() and shmring_wait_for() with SHMRING_EV_OUT, and a reservation that does not
+ * find it at once.
  *
  * Return: 0, or -EINVAL without a reservation that is large enough.
  */
@@ -862,7 +865,10 @@ uint32_t shmring_backend(const struct shmring *r);
  *
  * Unnamed rings are listed on the device only.
  *
- * Return: 0, what @fn returned, or an error.
+ * What killed users left of a named ring of the memfd backend is removed on the way, as
+ * whoever opens it does.
+ *
+ * Return: 0, what @fn returned, or an error: -ENOENT (SHMRING_BACKEND_DEVICE, and there is none).
  */
 int shmring_list(uint32_t backend,
 		 int (*fn)(uint32_t backend, const struct shmring_ioc_info *info, void *arg),

@@ -62,7 +62,10 @@ WRONG(cursor_4, o->cursor_placement = 4)
 WRONG(cursor_interleave, o->cursor_placement = SHMRING_PLACE_INTERLEAVE)
 WRONG(cursor_absent, o->cursor_placement = SHMRING_PLACE_PREFERRED; o->cursor_node = 900)
 WRONG(spin_less, o->spin_ns = -3)
-WRONG(node_ignored, o->placement = SHMRING_PLACE_LOCAL; o->node = 900)
+WRONG(node_unplaced, o->placement = SHMRING_PLACE_LOCAL; o->node = 900)
+WRONG(node_none, o->node = -1; o->cursor_node = -1)
+WRONG(node_interleaved, o->placement = SHMRING_PLACE_INTERLEAVE; o->node = 1)
+WRONG(cursor_unplaced, o->cursor_node = 1)
 WRONG(interleave, o->placement = SHMRING_PLACE_INTERLEAVE)
 
 static void create_options(void)
@@ -72,7 +75,10 @@ static void create_options(void)
 	CHECK_EQ(create_with(NULL, OBS), 0);
 	CHECK_EQ(create_with(slots_2, PROD), 0);
 	CHECK_EQ(create_with(topology_raw, PROD), 0);
-	CHECK_EQ(create_with(node_ignored, PROD), 0);
+	CHECK_EQ(create_with(node_none, PROD), 0);
+	CHECK_EQ(create_with(node_unplaced, PROD), -EINVAL);
+	CHECK_EQ(create_with(node_interleaved, PROD), -EINVAL);
+	CHECK_EQ(create_with(cursor_unplaced, PROD), -EINVAL);
 	CHECK_EQ(create_with(interleave, PROD), 0);
 	CHECK_EQ(create_with(size_small, PROD), -EINVAL);
 	CHECK_EQ(create_with(backend_3, PROD), -EINVAL);
@@ -139,6 +145,7 @@ static void names(void)
 	name[SHMRING_NAME_MAX] = 0;
 	CHECK_EQ(shmring_create(name, PROD, &o, &r), -ENAMETOOLONG);
 	CHECK_EQ(shmring_attach(name, PROD, &o, &r), -ENAMETOOLONG);
+	CHECK_EQ(shmring_create("", PROD, &o, &r), -EINVAL);
 	CHECK_EQ(shmring_create(".hidden", PROD, &o, &r), -EINVAL);
 	CHECK_EQ(shmring_create("a/b", PROD, &o, &r), -EINVAL);
 	CHECK_EQ(shmring_create("a b", PROD, &o, &r), -EINVAL);
@@ -261,9 +268,10 @@ static void message_sizes(void)
 static void reservations(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
+	char buf[64] = { 0 };
+	const struct iovec iov = { buf, 8 };
 	struct shmring *p, *c;
 	void *out;
-	char buf[64];
 
 	NEED(!test_pair(&o, &p, &c));
 	CHECK_EQ(shmring_commit(p, 0), -EINVAL);
@@ -274,10 +282,25 @@ static void reservations(void)
 	CHECK_EQ(shmring_commit(p, 1), -EINVAL);
 	CHECK_EQ(shmring_recv(c, buf, 64, SHMRING_NOWAIT), 9);
 	CHECK_EQ(shmring_recv(c, buf, 64, SHMRING_NOWAIT), -EAGAIN);
-	/* A failed reservation takes the earlier one with it. */
+	/* What asks for room takes the earlier one with it, also if it fails. */
 	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
 	CHECK_EQ(shmring_reserve(p, 1 << 20, &out, SHMRING_NOWAIT), -EMSGSIZE);
 	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
+	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_send(p, buf, 8, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
+	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_sendv(p, &iov, 1, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
+	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_send_batch(p, &iov, 1, SHMRING_NOWAIT), 1);
+	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
+	/* What only shows or waits does not. */
+	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_flush(p), 0);
+	CHECK_EQ(shmring_drain(p, SHMRING_NOWAIT), -EAGAIN);
+	CHECK_EQ(shmring_wait(p, SHMRING_EV_OUT, SHMRING_NOWAIT), SHMRING_EV_OUT);
+	CHECK_EQ(shmring_commit(p, 16), 0);
 	shmring_close(c);
 	shmring_close(p);
 }
@@ -408,6 +431,11 @@ static void every_errno_has_its_sentence(void)
 			CHECK(strcmp(s, shmring_strerror(errs[j])));
 	}
 	CHECK(shmring_strerror(-2147483647 - 1));
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
+	/* Of sockets and files: what the C library has. */
+	CHECK(!strcmp(shmring_strerror(-ENOTSOCK), strerror(ENOTSOCK)));
+	CHECK(!strcmp(shmring_strerror(ENOTSOCK), strerror(ENOTSOCK)));
+#endif
 }
 
 static void one_version(void)

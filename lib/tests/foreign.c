@@ -290,7 +290,7 @@ static void leftover_of_another(uint32_t role, mode_t mode)
 		alarm(20);
 		CHECK_EQ(setgid(OTHER) || setuid(OTHER), 0);
 		CHECK_EQ(shmring_attach(name, role, &o, &r), -EPERM);
-		CHECK_EQ(shmring_create(name, role, &o, &r), -EEXIST);
+		CHECK_EQ(shmring_create(name, role, &o, &r), -EPERM);
 		CHECK_EQ(shmring_open(name, role, &o, &r), -EPERM);
 		test_exit();
 	}
@@ -332,7 +332,7 @@ static void leftover_that_is_in_use(void)
 		if (mount_over())
 			_exit(77);
 		CHECK_EQ(shmring_attach(name, PROD, &o, &r), -EPERM);
-		CHECK_EQ(shmring_create(name, PROD, &o, &r), -EEXIST);
+		CHECK_EQ(shmring_create(name, PROD, &o, &r), -EPERM);
 		CHECK_EQ(shmring_open(name, PROD, &o, &r), -EPERM);
 		test_exit();
 	}
