@@ -153,8 +153,8 @@ int cmd_list(int argc, char **argv)
 		"\v"
 		"USED is the part of the ring that holds records not yet received. NODE * means several. "
 		"ENDS are the live endpoints of those there can be, WATCH the observers. Rings without "
-		"a name (-) are listed on the device only. What killed users left of a ring of the memfd "
-		"backend is removed on the way, as `shmring rm` does.",
+		"a name (-) are listed on the device only. Files of memfd rings whose users were all "
+		"killed are removed on the way, as `shmring rm` would.",
 		children, NULL, NULL
 	};
 	struct listing l = { 0 };

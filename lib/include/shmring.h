@@ -865,8 +865,8 @@ uint32_t shmring_backend(const struct shmring *r);
  *
  * Unnamed rings are listed on the device only.
  *
- * What killed users left of a named ring of the memfd backend is removed on the way, as
- * whoever opens it does.
+ * The file of a named ring of the memfd backend whose users were all killed is removed on the
+ * way, as by whoever opens it.
  *
  * Return: 0, what @fn returned, or an error: -ENOENT (SHMRING_BACKEND_DEVICE, and there is none).
  */
