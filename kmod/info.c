@@ -62,8 +62,12 @@ static void shmring_info_counts(const struct shmring_ring *ring, struct shmring_
 	for (i = 0; i < ring->producers; i++) {
 		u64 told = READ_ONCE(ring->cursor[i]->pos);
 		u64 consumed = shmring_lane_consumed(ring, i, told);
+		u64 produced = shmring_spsc_produced(told, consumed, ring->data_size);
 
-		info->produced += shmring_spsc_produced(told, consumed, ring->data_size);
+		if (ring->full_policy == SHMRING_FULL_OVERWRITE)
+			consumed = shmring_overwrite_left(ring->cursor[i], consumed, produced,
+							  ring->data_size);
+		info->produced += produced;
 		info->consumed += consumed;
 	}
 	for (i = 0; i < ring->producers + ring->consumers; i++)

@@ -82,8 +82,12 @@ static void shmring_sum_up(const struct shmring_group *g, struct shmring_ioc_inf
 	for (lane = 0; lane < g->producers; lane++) {
 		uint64_t told = shmring_load(&g->cursor[lane]->pos);
 		uint64_t consumed = shmring_lane_consumed(g, lane, info->topology, told);
+		uint64_t produced = shmring_spsc_produced(told, consumed, info->data_size);
 
-		info->produced += shmring_spsc_produced(told, consumed, info->data_size);
+		if (info->full_policy == SHMRING_FULL_OVERWRITE)
+			consumed = shmring_overwrite_left(g->cursor[lane], consumed, produced,
+							  info->data_size);
+		info->produced += produced;
 		info->consumed += consumed;
 	}
 }

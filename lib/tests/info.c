@@ -406,6 +406,37 @@ static void dead_are_not_the_slowest(void)
 	shmring_close(p);
 }
 
+/* What was overwritten is not there to be read, in whichever lane: what is, is told. */
+static void overwritten_is_gone(void)
+{
+	struct shmring_ioc_info info = { .size = sizeof(info) };
+	struct shmring_opts o = test_opts(4096, 0);
+	struct shmring *p, *c;
+	uint64_t left;
+	char buf[56] = "";
+	int n;
+
+	o.topology = SHMRING_TOPO_BROADCAST;
+	o.full_policy = SHMRING_FULL_OVERWRITE;
+	o.producers = 3;
+	NEED(!test_pair(&o, &p, &c));
+	for (n = 1; n <= 1000; n++) {
+		CHECK_EQ(shmring_send(p, buf, sizeof(buf), 0), 0);
+		CHECK_EQ(shmring_info(c, &info), 0);
+		CHECK_EQ(info.produced, 64u * (unsigned int)n);
+		left = info.produced - info.consumed;
+		CHECK(left <= info.data_size && (left > info.data_size / 2 || !info.consumed));
+	}
+	for (n = 0; shmring_recv(c, buf, sizeof(buf), 0) >= 0; n++)
+		;
+	/* Who was lapped keeps a distance. */
+	CHECK(n > 0 && left >= 64u * (unsigned int)n);
+	CHECK_EQ(shmring_info(c, &info), 0);
+	CHECK_EQ(info.consumed, info.produced);
+	shmring_close(c);
+	shmring_close(p);
+}
+
 static void no_core_dump(void)
 {
 	char name[64];
@@ -430,6 +461,7 @@ int main(void)
 	RUN(high_water_broadcast);
 	RUN(sleep_and_wake);
 	RUN(held_is_not_consumed);
+	RUN(overwritten_is_gone);
 	RUN(dead_are_not_the_slowest);
 	RUN(statistics_of_other_versions);
 	RUN(strict_small);

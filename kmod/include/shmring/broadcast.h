@@ -107,6 +107,25 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
 	return shmring_load_acquire(&producer->pos);
 }
 
+/**
+ * shmring_overwrite_left() - where the records begin that there are to be read
+ * @cursor: the producer's CURSOR page
+ * @gate: how far the slowest consumer is
+ * @produced: how far the producer is
+ * @size: data_size
+ *
+ * To be shown, not relied on.
+ *
+ * Return: @gate, or where the oldest record is that has not been overwritten, if that is later.
+ */
+static inline __u64 shmring_overwrite_left(const struct shmring_cursor *cursor, __u64 gate,
+					   __u64 produced, __u64 size)
+{
+	__u64 kept = shmring_load(&cursor->limit) - size;
+
+	return kept - gate <= produced - gate ? kept : gate;
+}
+
 /*
  * A limit and a mark of this producer's, for who was lapped to go on from: a limit that nobody has
  * judged the lane by.
