@@ -181,11 +181,12 @@ AT(shmring_shared, proof, 2048);
 AT(shmring_handle, core, 0);
 
 #ifdef __LP64__
-SIZE(shmring_opts, 72);
+SIZE(shmring_opts, 80);
 AT(shmring_opts, backend, 8);
 AT(shmring_opts, data_size, 16);
 AT(shmring_opts, spin_ns, 56);
 AT(shmring_opts, producers, 64);
+AT(shmring_opts, claim_max, 72);
 SIZE(shmring_stats, 112);
 AT(shmring_stats, bytes, 16);
 AT(shmring_stats, lost, 56);

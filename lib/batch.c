@@ -17,6 +17,7 @@ int shmring_sendv(struct shmring *r, const struct iovec *iov, unsigned int n,
 	unsigned int k;
 	int err;
 
+	r->reserved = 0;
 	for (k = 0; k < n; k++) {
 		if (iov[k].iov_len > SIZE_MAX - len)
 			return -EMSGSIZE;

@@ -8,7 +8,6 @@
 
 #include "internal.h"
 
-#define SHMRING_CLAIM_MOST	16
 #define SHMRING_CLAIM_QUICK_NS	10000	/* a record */
 #define SHMRING_ADOPT_AGAIN_NS	10000000ull
 
@@ -44,15 +43,15 @@ static void shmring_claim_learn(struct shmring_handle *h)
 	struct shmring_claims *c = &many->claims;
 	uint64_t now, quick = (uint64_t)c->claimed * SHMRING_CLAIM_QUICK_NS;
 
-	if (c->claimed < c->most) {	/* there is no plenty, so nothing to learn */
+	if (c->claimed < c->most || h->claim_max < 2) {	/* no plenty: nothing to learn */
 		many->since = 0;
 		return;
 	}
 	now = shmring_now();
 	if (many->since && now - many->since > quick)
 		c->most = 1;
-	else if (many->since && c->most < SHMRING_CLAIM_MOST)
-		c->most *= 2;
+	else if (many->since && c->most < h->claim_max)
+		c->most = c->most * 2 < h->claim_max ? c->most * 2 : h->claim_max;
 	many->since = now;
 }
 

@@ -259,6 +259,7 @@ struct shmring_pace {
  * @group: its view of the others; NULL where there are two slots, or no records
  * @many: consumers with a group
  * @batch: QUEUE: how many records to claim
+ * @claim_max: QUEUE: and how many at most where there is plenty
  * @untold: an error that a batch came upon after its first record
  * @lone: a producer that goes on without consumers
  * @lost: what was lost before this endpoint came
@@ -299,6 +300,7 @@ struct shmring_handle {
 	struct shmring_group *group;
 	struct shmring_many *many;
 	unsigned int batch;
+	unsigned int claim_max;
 	long untold;
 	bool lone;
 	uint64_t lost;

@@ -58,10 +58,12 @@ static int shmring_opts_copy(const struct shmring_opts *user, struct shmring_opt
 								     SHMRING_DATA_DEFAULT;
 	if (!opts->mode)
 		opts->mode = SHMRING_MODE_DEFAULT;
-	if (shmring_node_default(opts->placement, &opts->node) ||
-	    shmring_node_default(opts->cursor_placement, &opts->cursor_node))
+	if (shmring_node_default(opts->cursor_placement, &opts->cursor_node))
 		return -EINVAL;
-	if (opts->backend > SHMRING_BACKEND_MEMFD || opts->spin_ns < SHMRING_SPIN_ALWAYS)
+	if (!opts->claim_max)
+		opts->claim_max = SHMRING_CLAIM_MOST;
+	if (opts->backend > SHMRING_BACKEND_MEMFD || opts->spin_ns < SHMRING_SPIN_ALWAYS ||
+	    opts->claim_max > SHMRING_CLAIM_MOST || opts->resv)
 		return -EINVAL;
 	return 0;
 }
@@ -90,6 +92,7 @@ static struct shmring_handle *shmring_alloc(const struct shmring_ops *ops,
 	h->ops = ops;
 	h->fd = -1;
 	h->slot = SHMRING_NO_SLOT;
+	h->claim_max = opts->claim_max;
 	shmring_pace_init(h, opts->spin_ns);
 	return h;
 }
@@ -143,6 +146,8 @@ int shmring_create(const char *name, uint32_t role, const struct shmring_opts *u
 	err = shmring_opts_copy(user, &opts);
 	if (err)
 		return err;
+	if (shmring_node_default(opts.placement, &opts.node))
+		return -EINVAL;
 	if (!name)
 		name = "";
 	if (strnlen(name, SHMRING_NAME_MAX) == SHMRING_NAME_MAX)

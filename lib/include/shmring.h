@@ -60,6 +60,8 @@ extern "C" {
 #define SHMRING_SPIN_NEVER	(-1)	/* sleep at once */
 #define SHMRING_SPIN_ALWAYS	(-2)	/* never sleep in send and receive calls */
 
+#define SHMRING_CLAIM_MOST	16	/* opts.claim_max */
+
 /**
  * struct shmring_opts - how to make a ring or join one; zero means the default
  * @size: sizeof(struct shmring_opts), always
@@ -79,6 +81,12 @@ extern "C" {
  * @cursor_placement: SHMRING_PLACE_* of this endpoint's CURSOR page
  * @cursor_node: its node for STRICT and PREFERRED; else 0 or -1
  * @spin_ns: how long blocking calls spin before they sleep, or SHMRING_SPIN_*
+ * @claim_max: consumer of a QUEUE: most records that it claims at once, 1 to
+ *	SHMRING_CLAIM_MOST, which is the default. Where there is plenty, one that takes
+ *	records one by one and quickly claims more than it is given, and keeps them from all
+ *	others until it has received them: 1 where some can take long. A batch claims what it
+ *	asks for
+ * @resv: zero
  */
 struct shmring_opts {
 	size_t size;
@@ -96,6 +104,8 @@ struct shmring_opts {
 	int64_t spin_ns;
 	uint32_t producers;
 	uint32_t consumers;
+	uint32_t claim_max;
+	uint32_t resv;
 };
 
 /**

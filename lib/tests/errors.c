@@ -62,6 +62,9 @@ WRONG(cursor_4, o->cursor_placement = 4)
 WRONG(cursor_interleave, o->cursor_placement = SHMRING_PLACE_INTERLEAVE)
 WRONG(cursor_absent, o->cursor_placement = SHMRING_PLACE_PREFERRED; o->cursor_node = 900)
 WRONG(spin_less, o->spin_ns = -3)
+WRONG(claim_more, o->claim_max = SHMRING_CLAIM_MOST + 1)
+WRONG(claim_one, o->claim_max = 1)
+WRONG(reserved_set, o->resv = 1)
 WRONG(node_unplaced, o->placement = SHMRING_PLACE_LOCAL; o->node = 900)
 WRONG(node_none, o->node = -1; o->cursor_node = -1)
 WRONG(node_interleaved, o->placement = SHMRING_PLACE_INTERLEAVE; o->node = 1)
@@ -105,6 +108,9 @@ static void create_options(void)
 	CHECK_EQ(create_with(cursor_interleave, PROD), -EINVAL);
 	CHECK_EQ(create_with(cursor_absent, PROD), -ENXIO);
 	CHECK_EQ(create_with(spin_less, PROD), -EINVAL);
+	CHECK_EQ(create_with(claim_one, PROD), 0);
+	CHECK_EQ(create_with(claim_more, PROD), -EINVAL);
+	CHECK_EQ(create_with(reserved_set, PROD), -EINVAL);
 }
 
 static void create_roles(void)
@@ -269,7 +275,7 @@ static void reservations(void)
 {
 	struct shmring_opts o = test_opts(4096, 0);
 	char buf[64] = { 0 };
-	const struct iovec iov = { buf, 8 };
+	const struct iovec iov = { buf, 8 }, endless[] = { { buf, SIZE_MAX }, { buf, 2 } };
 	struct shmring *p, *c;
 	void *out;
 
@@ -294,6 +300,9 @@ static void reservations(void)
 	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
 	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
 	CHECK_EQ(shmring_send_batch(p, &iov, 1, SHMRING_NOWAIT), 1);
+	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
+	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);
+	CHECK_EQ(shmring_sendv(p, endless, 2, SHMRING_NOWAIT), -EMSGSIZE);
 	CHECK_EQ(shmring_commit(p, 16), -EINVAL);
 	/* What only shows or waits does not. */
 	CHECK_EQ(shmring_reserve(p, 16, &out, SHMRING_NOWAIT), 0);

@@ -494,6 +494,51 @@ static void queue_publication_for_several(void)
 	shmring_close(p);
 }
 
+/* What one consumer keeps from the other when it has received its @taken-th record and stops */
+static uint64_t kept_by_one(struct shmring *p, struct shmring *one, struct shmring *other,
+			    uint64_t taken)
+{
+	const uint64_t sent = 300;
+	struct many_head head;
+	uint64_t nth, got = 0, kept;
+
+	for (nth = 0; nth < sent; nth++)
+		CHECK_EQ(many_send(p, 0, nth, 16, SHMRING_NOWAIT), 0);
+	for (nth = 0; nth < taken; nth++)
+		CHECK_EQ(many_recv(one, &head, SHMRING_NOWAIT), 16);
+	while (many_recv(other, &head, SHMRING_NOWAIT) == 16)
+		got++;
+	kept = sent - taken - got;
+	CHECK_EQ(shmring_drain(p, SHMRING_NOWAIT), kept ? -EAGAIN : 0);
+	for (nth = 0; nth < kept; nth++)
+		CHECK_EQ(many_recv(one, &head, SHMRING_NOWAIT), 16);
+	CHECK_EQ(many_recv(one, &head, SHMRING_NOWAIT), -EAGAIN);
+	return kept;
+}
+
+/* A consumer claims ahead as far as it was allowed to: with 1 it has what it was given. */
+static void queue_claims_ahead(void)
+{
+	static const uint32_t most[] = { 1, 3, 0 };
+	struct shmring_opts o = many_opts(QUEUE, 1, 2, 0);
+	struct shmring *p, *one, *other;
+	uint64_t taken;
+	unsigned int k;
+
+	o.data_size = 16384;
+	for (k = 0; k < 3; k++) {
+		o.claim_max = most[k];
+		NEED(!test_pair(&o, &p, &one));
+		NEED(!shmring_attach_fd(shmring_fd(p), CONS, &o, &other));
+		for (taken = 1; taken < 250; taken++)
+			CHECK(kept_by_one(p, one, other, taken) <
+			      (most[k] ? most[k] : SHMRING_CLAIM_MOST));
+		shmring_close(other);
+		shmring_close(one);
+		shmring_close(p);
+	}
+}
+
 /* Large records that others take, and small ones in their place: a threshold counts records. */
 static void queue_threshold_beside_others(void)
 {
@@ -694,6 +739,7 @@ int main(void)
 	RUN(queue_slot_of_an_orphan);
 	RUN(queue_orphan_read_in_part);
 	RUN(queue_publication_for_several);
+	RUN(queue_claims_ahead);
 	RUN(queue_threshold_beside_others);
 	RUN(thresholds);
 	RUN(thresholds_and_records);
