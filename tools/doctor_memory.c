@@ -95,7 +95,7 @@ void doctor_huge(struct doctor *d)
 			    setting);
 	else
 		doctor_tell(d, FINDING_OK, "huge pages", NULL,
-			    "large rings of the memfd backend get pages of 2 MiB (shmem_enabled is %s)",
+			    "large rings of the memfd backend get pages of 2 MiB: they ask for them themselves, whatever shmem_enabled is (%s)",
 			    setting);
 }
 

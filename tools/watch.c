@@ -163,7 +163,8 @@ double watch_fill(const struct watch_ring *now)
 const char *watch_state(const struct watch_ring *now, const struct watch_flow *flow)
 {
 	if (!now->info.slots_live)
-		return flow->in.dead || flow->out.dead ? "left, died" : "unused";
+		return flow->in.dead || flow->out.dead ? "left, died" :
+		       tool_used(&now->info) ? "left, unread" : "unused";
 	if (now->info.topology == SHMRING_TOPO_RAW)
 		return "in use";
 	if (now->counted) {
@@ -181,7 +182,7 @@ const char *watch_state(const struct watch_ring *now, const struct watch_flow *f
 		return "flowing";
 	if (flow->seconds <= 0)
 		return tool_used(&now->info) ? "holds records" : "empty";
-	if (watch_fill(now) >= FULL)
+	if (watch_fill(now) >= FULL && now->info.full_policy != SHMRING_FULL_OVERWRITE)
 		return "full, stuck";
 	return tool_used(&now->info) ? "not read" : "idle";
 }

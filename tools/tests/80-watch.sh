@@ -18,12 +18,12 @@ is "$(awk '$1 == "producers" { print $2, $3, $4 }' "$T/out")" "0 7 112" "stat: p
 is "$(awk '$1 == "consumers" { print $2, $3, $4 }' "$T/out")" "0 0 0" "stat: consumers"
 sr stat -j "$ring" > "$T/out"
 is "$(json "d['in']['records'], d['out']['records'], d['used']" "7 0 112" < "$T/out")" "7 0 112" "stat -j"
-has "$T/out" '"state": "unused"' "stat -j: state"
+has "$T/out" '"state": "left, unread"' "stat -j: state"
 is "$(json "d['in']['high'], d['endpoints'][0]['high']" "112 0" < "$T/out")" "112 0" "stat -j: high"
 for key in kicks_idle waits wakes spurious; do
 	is "$(json "d['in']['$key'], d['endpoints'][0]['$key']" "0 0" < "$T/out")" "0 0" "stat -j: $key"
 done
-is "$(sr stat "$ring" 0.02 3 | grep -c unused)" 3 "stat: as many lines as asked for"
+is "$(sr stat "$ring" 0.02 3 | grep -c "left, unread")" 3 "stat: as many lines as asked for"
 is "$(sr stat -j "$ring" 0.02 3 | grep -c '^{.*}$')" 3 "stat -j: a line of JSON each"
 is "$(sr top 0.02 2 | grep -c "^$ring ")" 2 "top: as many tables as asked for"
 is "$(sr top -j 0.02 2 | grep -c "\"name\":\"$ring\"")" 2 "top -j: a line of JSON each"
