@@ -20,7 +20,7 @@ static const struct {
 	  "This is not shmring's device, or its module is older than the library: load the matching module.",
 	},
 	{ EINVAL,
-	  "An argument has a value that never means anything (check name, role, events of that role, counts, sizes, flags), or no reservation is that large.",
+	  "An argument has a value that never means anything (check name, role and its events, counts, sizes, flags, a node without placement, reserved fields), or no reservation is that large.",
 	},
 	{ E2BIG,
 	  "A struct is longer than what is understood here: update the library or the module.",

@@ -85,7 +85,7 @@ extern "C" {
  *	SHMRING_CLAIM_MOST, which is the default. Where there is plenty, one that takes
  *	records one by one and quickly claims more than it is given, and keeps them from all
  *	others until it has received them: 1 where some can take long. A batch claims what it
- *	asks for
+ *	asks for, if that is more
  * @resv: zero
  */
 struct shmring_opts {

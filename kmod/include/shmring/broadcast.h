@@ -114,15 +114,18 @@ static inline __u64 shmring_broadcast_join(const struct shmring_cursor *producer
  * @produced: how far the producer is
  * @size: data_size
  *
- * To be shown, not relied on.
+ * To be shown, not relied on: the producer may have gone on since @produced was loaded, or lie.
  *
- * Return: @gate, or where the oldest record is that has not been overwritten, if that is later.
+ * Return: @gate, or where the oldest record is that has not been overwritten, if that is later;
+ * at most @size before @produced.
  */
 static inline __u64 shmring_overwrite_left(const struct shmring_cursor *cursor, __u64 gate,
 					   __u64 produced, __u64 size)
 {
 	__u64 kept = shmring_load(&cursor->limit) - size;
 
+	if (produced - gate > size)
+		gate = produced - size;
 	return kept - gate <= produced - gate ? kept : gate;
 }
 

@@ -251,7 +251,7 @@ struct shmring_ioc_attach {
  * @resv: zero
  * @produced: out: bytes ever published, headers included
  * @consumed: out: bytes ever released, headers included; of a BROADCAST ring by the
- *	slowest live consumer, or overwritten before it had come so far
+ *	slowest live consumer; of an OVERWRITE ring at least what was overwritten
  * @lost: out: records lost, by all endpoints that the slots ever had
  * @name: out: the ring's name, empty where it has none
  */
