@@ -71,7 +71,7 @@ help:
 	@echo '                    DESTDIR= PREFIX= DOCDIR=;'
 	@echo '                    as root and without DESTDIR also ldconfig, the group, udev'"'"'s reload'
 	@echo '  modules_install - shmring.ko; INSTALL_MOD_PATH='
-	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX='
+	@echo '  uninstall       - remove what install brought; the same DESTDIR= PREFIX= DOCDIR='
 	@echo '  deb             - Debian packages of all of it, in build/deb; the module by dkms'
 	@echo '  clean           - remove what was built, keep what was downloaded'
 	@echo '  distclean       - remove build/'
@@ -224,6 +224,7 @@ uninstall:
 	$(Q)rm -f $(foreach file,$(dist_files),$(DESTDIR)$(call dist_place,$(file))) \
 		$(foreach page,$(man_pages),$(DESTDIR)$(call man_place,$(page))) \
 		$(if $(DOCDIR),$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(docs))))
+	$(Q)[ -z "$(DOCDIR)" ] || rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null || :
 	$(Q)$(call as_root,$(reload))
 
 deb: deps-build deps-deb

@@ -162,6 +162,8 @@ double watch_fill(const struct watch_ring *now)
 /* In a word or two, what somebody who wonders about the ring wants to know first. */
 const char *watch_state(const struct watch_ring *now, const struct watch_flow *flow)
 {
+	double room;
+
 	if (!now->info.slots_live)
 		return flow->in.dead || flow->out.dead ? "left, died" :
 		       tool_used(&now->info) ? "left, unread" : "unused";
@@ -182,7 +184,10 @@ const char *watch_state(const struct watch_ring *now, const struct watch_flow *f
 		return "flowing";
 	if (flow->seconds <= 0)
 		return tool_used(&now->info) ? "holds records" : "empty";
-	if (watch_fill(now) >= FULL && now->info.full_policy != SHMRING_FULL_OVERWRITE)
+	/* Who is not there has no lane that could be full. */
+	room = (double)now->info.data_size * (flow->in.live ? flow->in.live : 1);
+	if ((double)tool_used(&now->info) >= FULL * room &&
+	    now->info.full_policy != SHMRING_FULL_OVERWRITE)
 		return "full, stuck";
 	return tool_used(&now->info) ? "not read" : "idle";
 }

@@ -88,6 +88,28 @@ is $status 0 "stat: the ring ended"
 has "$T/err" "ring '$ring' has ended" "stat: says that the ring ended"
 is "$(sr list | grep -c "$ring")" 0 "nobody who looks keeps a ring"
 
+# Who has a lane of several, and it is full, is stuck, whatever the others have room for.
+xsr create "$ring.lanes" -q -T mpsc --producers 4 -s 4K &
+keeper=$!
+background $keeper
+until_true ring_exists "$ring.lanes"
+xsr recv "$ring.lanes" > /dev/null &
+receiver=$!
+background $receiver
+until_true endpoint_is "$ring.lanes" 4 live
+kill -STOP $receiver
+seq 255 | xsr send "$ring.lanes" &
+sender=$!
+background $sender
+until_true has_written "$ring.lanes" 255
+sr stat "$ring.lanes" 0.1 1 > "$T/out"
+has "$T/out" "full, stuck" "stat: state, one of several lanes full"
+is "$(awk '/stuck/ { print $1 }' "$T/out")" "25%" "stat: how full all of them are"
+kill -9 $receiver $sender $keeper
+reap $receiver
+reap $sender
+reap $keeper
+
 for command in stat hz; do
 	sr $command "$ring" > "$T/out" 2> "$T/err"
 	is $? 1 "$command: no such ring: exit status"
